@@ -1,0 +1,97 @@
+"""What all commands share: the --config option, progress bars, and listings as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.context import Context, open_context
+
+__all__ = ["ConfigOption", "JsonOption", "emit", "err", "opened", "out"]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="BAROGRAPH_CONFIG", help="The settings file.", show_default="barograph.toml"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+
+@contextmanager
+def opened(config: Path | None) -> Iterator[Context]:
+    """The context of one command: settings validated, store made or migrated, progress shown on a terminal."""
+    if config is None:
+        root = click.get_current_context().find_root()
+        config = root.params.get("config")
+    with _progress() as progress:
+        yield open_context(config, progress=progress, run_id=uuid.uuid4().hex[:12])
+
+
+@contextmanager
+def _progress() -> Iterator[_Bars]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """`pipeline.context.Progress` as rich draws it: one bar per piece of work."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total)
+
+
+def emit(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str = "nothing") -> None:
+    """Print `rows`: a table of `columns`, or all their fields as JSON (times in ISO 8601, UTC)."""
+    if as_json:
+        sys.stdout.write(json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, indent=2) + "\n")
+        return
+    if not rows:
+        out.print(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    out.print(table)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return escape(f"{value:.3g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,185 @@
+"""barograph.toml and the environment, validated at start: every key also as BAROGRAPH_SECTION__KEY."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pipeline.errors import SettingsError
+
+__all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load"]
+
+DEFAULT_CONFIG = "barograph.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(_Section):
+    """Where things are kept. `warehouse` is `duckdb:PATH` or `ducklake:postgres:DSN?data_path=PATH`."""
+
+    warehouse: str = "duckdb:data/barograph.duckdb"
+    published: Path = Path("data/published")
+    raw: Path = Path("data/raw")
+    lock_timeout_s: float = Field(60.0, gt=0, description="how long to wait for a store that another process holds")
+
+    @field_validator("warehouse")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if not value.startswith(("duckdb:", "ducklake:postgres:")):
+            raise ValueError("must start with duckdb: or ducklake:postgres:")
+        return value
+
+
+class Ingest(_Section):
+    """What is fetched and how politely. `allow_hosts` are private addresses that may be fetched all the same."""
+
+    feeds: Path = Path("feeds.opml")
+    allow_hosts: tuple[str, ...] = ()
+    timeout_s: float = Field(20.0, gt=0, description="one feed, from connect to last byte")
+    max_body_mb: float = Field(10.0, gt=0, description="after decompression")
+    concurrency: int = Field(16, ge=1, le=256)
+    user_agent: str = "Barograph/0.1 (+https://github.com/barograph/barograph)"
+
+
+class Link(_Section):
+    """`entities` are extra gazetteer files (CSV) beside the one that ships."""
+
+    entities: tuple[Path, ...] = ()
+
+
+class Model(_Section):
+    """Which artifact scores, and where it runs (`auto`, `cpu`, `cuda`)."""
+
+    name: str = "barograph-minilm-1"
+    device: str = "auto"
+
+
+class Detect(_Section):
+    """`rules` say what alerts, `watchlists` whom we watch; `horizon_hours`: older buckets never open an incident."""
+
+    rules: Path = Path("rules.toml")
+    watchlists: Path = Path("watchlists.toml")
+    horizon_hours: float = Field(48.0, gt=0)
+
+
+class Notify(_Section):
+    """`routes` say who is told."""
+
+    routes: Path = Path("routes.toml")
+
+
+class Dashboard(_Section):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8050, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """All settings. `demo` marks every page and message; relative paths stand from the folder of the file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="BAROGRAPH_", env_nested_delimiter="__", case_sensitive=False
+    )
+
+    demo: bool = False
+    store: Store = Store()
+    ingest: Ingest = Ingest()
+    link: Link = Link()
+    model: Model = Model()
+    detect: Detect = Detect()
+    notify: Notify = Notify()
+    dashboard: Dashboard = Dashboard()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The environment outranks the file (the file comes in as init arguments).
+        return EnvSettingsSource(settings_cls, env_ignore_empty=True), init_settings
+
+    def anchored(self, root: Path) -> Settings:
+        """The same settings with every relative path made absolute under `root`."""
+        store, ingest, detect = self.store, self.ingest, self.detect
+        return self.model_copy(
+            update={
+                "store": store.model_copy(
+                    update={
+                        "warehouse": _anchor_warehouse(store.warehouse, root),
+                        "published": root / store.published,
+                        "raw": root / store.raw,
+                    }
+                ),
+                "ingest": ingest.model_copy(update={"feeds": root / ingest.feeds}),
+                "link": self.link.model_copy(update={"entities": tuple(root / p for p in self.link.entities)}),
+                "detect": detect.model_copy(
+                    update={"rules": root / detect.rules, "watchlists": root / detect.watchlists}
+                ),
+                "notify": self.notify.model_copy(update={"routes": root / self.notify.routes}),
+            }
+        )
+
+
+def _anchor_warehouse(warehouse: str, root: Path) -> str:
+    if warehouse.startswith("duckdb:"):
+        return f"duckdb:{root / warehouse.removeprefix('duckdb:')}"
+    head, mark, data_path = warehouse.partition("?data_path=")
+    return f"{head}{mark}{root / data_path}" if mark and "://" not in data_path else warehouse
+
+
+def load(path: str | Path = DEFAULT_CONFIG, **overrides: Any) -> Settings:
+    """Read `path` and the environment.
+
+    A missing default file means the defaults, so that the first command works in an empty folder.
+
+    Raises:
+        SettingsError: the file is missing (when named), is not TOML, or holds a key or value that cannot be used.
+    """
+    file = Path(path)
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file}: not valid TOML: {error}. Mend that line and run again.") from error
+    elif str(path) != DEFAULT_CONFIG:
+        raise SettingsError(f"{file}: no such file. Give --config an existing file, or make one with `barograph init`.")
+    try:
+        settings = Settings(**{**values, **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{file}: [{key}] {first['msg']}. `barograph init` shows every key with its default."
+        ) from error
+    return settings.anchored(file.resolve().parent)
+
+
+def file_or_default(path: Path) -> Path:
+    """`path`, or the file of that name which ships with us when the working folder has none.
+
+    Raises:
+        SettingsError: the settings name a file that is neither there nor one of ours.
+    """
+    if path.exists():
+        return path
+    bundled = Path(__file__).parent / "defaults" / path.name
+    if bundled.exists():
+        return bundled
+    raise SettingsError(f"{path}: no such file. Make one with `barograph init`, or mend the path in the settings.")
