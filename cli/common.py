@@ -37,12 +37,13 @@ def opened(config: Path | None) -> Iterator[Context]:
     if config is None:
         root = click.get_current_context().find_root()
         config = root.params.get("config")
-    with _progress() as progress:
+    with bars() as progress:
         yield open_context(config, progress=progress, run_id=uuid.uuid4().hex[:12])
 
 
 @contextmanager
-def _progress() -> Iterator[_Bars]:
+def bars() -> Iterator[_Bars]:
+    """Progress bars on stderr, only where a person looks."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -9,9 +9,9 @@ from importlib.metadata import version as package_version
 from typing import Annotated
 
 import typer
-from models.errors import ModelError
 
 from cli.common import ConfigOption, err, out
+from models.errors import ModelError
 from pipeline.errors import BarographError
 
 __all__ = ["app", "main"]

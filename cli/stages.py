@@ -1,0 +1,132 @@
+"""The stages as commands, `run` for all of them once, and `watch` for again and again."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli.common import ConfigOption, JsonOption, opened, out
+from pipeline.context import Context, Report
+from pipeline.errors import BarographError, InputError
+from pipeline.stages import STAGES, run_stage
+
+__all__ = ["register"]
+
+HELP = {
+    "ingest": "Fetch the feeds that are due, parse them, and store what is new.",
+    "link": "Find which companies, instruments and institutions an article is about, and why risk might care.",
+    "fold": "Fold copies and rewrites of one event into one story.",
+    "score": "Score topic and sentiment of what the model has not scored yet.",
+    "aggregate": "Rebuild the hourly and daily counts of the series that changed.",
+    "detect": "Compare each series with its expected range; open, extend and resolve incidents.",
+    "notify": "Deliver what changed through the outbox: saved before sent.",
+    "publish": "Publish an immutable snapshot for the dashboard and reports.",
+}
+FullOption = Annotated[bool, typer.Option("--full", help="Go over everything, not only what changed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `run`, `watch` and one command per stage."""
+    app.command("run", help="Run all eight stages once, in order: " + " → ".join(STAGES) + ".")(_run)
+    app.command("watch", help="Run all stages again and again, the model kept warm. Example: watch --every 5m")(_watch)
+    for stage in STAGES:
+        app.command(stage, help=HELP[stage])(_command(stage))
+
+
+def _command(stage: str) -> Callable[..., None]:
+    if stage == "score":
+        return _score
+    if stage in ("aggregate", "link"):
+
+        def with_full(full: FullOption = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+            with opened(config) as context:
+                _print([run_stage(stage, context, full=full)], as_json)
+
+        return with_full
+
+    def plain(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+        with opened(config) as context:
+            _print([run_stage(stage, context)], as_json)
+
+    return plain
+
+
+def _score(
+    model: Annotated[
+        str | None, typer.Option(help="Another artifact than the settings name: its name or folder.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only what was known since this time (UTC).")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    with opened(config) as context:
+        scorer = None
+        if model is not None:
+            from models.scorer import load
+
+            scorer = load(model, context.settings.model.device)
+        start = since.replace(tzinfo=UTC) if since else None
+        _print([run_stage("score", context, scorer=scorer, since=start)], as_json)
+
+
+def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    with opened(config) as context:
+        reports, failed = _all_stages(context)
+    _print(reports, as_json)
+    if failed:
+        raise failed
+
+
+def _all_stages(context: Context) -> tuple[list[Report], BarographError | None]:
+    """Every stage in order. One that fails does not keep the later ones from what is already there."""
+    reports: list[Report] = []
+    failed: BarographError | None = None
+    for stage in STAGES:
+        try:
+            reports.append(run_stage(stage, context))
+        except BarographError as error:
+            reports.append(Report(stage, notes=[f"failed: {error}"]))
+            failed = failed or error
+    return reports, failed
+
+
+def _watch(
+    every: Annotated[str, typer.Option(help="How often: 30s, 5m, 1h.")] = "5m",
+    config: ConfigOption = None,
+) -> None:
+    pause = _seconds(every)
+    with opened(config) as context:
+        out.print(f"watching every {every}; stop with Ctrl-C")
+        while True:
+            started = time.monotonic()
+            reports, _ = _all_stages(context)
+            _print(reports, as_json=False)
+            time.sleep(max(0.0, pause - (time.monotonic() - started)))
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+)\s*([smh])", text.strip())
+    if not match or int(match[1]) == 0:
+        raise InputError(f"--every {text}: give a number and a unit: 30s, 5m or 1h.")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _print(reports: list[Report], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"stage": r.stage, "counts": r.counts, "notes": r.notes, "seconds": round(r.seconds, 3)} for r in reports
+        ]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    for report in reports:
+        counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in report.counts.items()) or "nothing to do"
+        out.print(f"[bold]{report.stage:<10}[/bold] {counts}  [dim]{report.seconds:.1f} s[/dim]")
+        for note in report.notes:
+            out.print(f"           {note}", markup=False)

@@ -1,0 +1,122 @@
+"""score: what is found, what a row says, and that a second run has nothing left to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.context import Context
+from pipeline.promotion import active_model
+from pipeline.score import run
+from pipeline.score.decide import Status, Target, chunks, status_before, status_of
+from tests.conftest import MovableClock
+from tests.support.fakes import WordScorer
+from tests.support.rows import add_articles, add_mentions
+
+KNOWN = datetime(2026, 3, 3, 11, tzinfo=UTC)
+
+
+def rows(context: Context, columns: str = "article_id, entity_id, status") -> list[tuple[object, ...]]:
+    with context.warehouse.read() as con:
+        return con.execute(f"SELECT {columns} FROM scores ORDER BY ALL").fetchall()
+
+
+def target(**changes: object) -> Target:
+    values: dict[str, object] = {
+        "article_id": "a", "revision": 0, "entity_id": "", "kind": "news", "language": "en",
+        "title": "Profit rises", "surface": None, "imported": False, "known_at": KNOWN,
+    }  # fmt: skip
+    return Target(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, None),
+        ({"kind": "filing"}, Status.FILING),
+        ({"title": ""}, Status.EMPTY),
+        ({"title": None}, Status.EMPTY),
+        ({"title": "🚀🚀 — !"}, Status.EMPTY),
+        ({"language": "de"}, Status.LANGUAGE),
+        ({"language": "en-GB"}, None),
+        ({"language": None}, None),
+    ],
+)
+def test_what_cannot_be_scored_says_so(changes: dict[str, object], expected: Status | None) -> None:
+    assert status_before(target(**changes)) == expected
+
+
+def test_an_unsure_answer_abstains() -> None:
+    assert status_of([0.4, 0.35, 0.25], 0.5) is Status.ABSTAINED
+    assert status_of([0.1, 0.2, 0.7], 0.5) is Status.SCORED
+
+
+def test_chunks_keep_order_and_lose_nothing() -> None:
+    targets = [target(article_id=str(i)) for i in range(7)]
+    assert [len(chunk) for chunk in chunks(targets, 3)] == [3, 3, 1]
+    assert [t for chunk in chunks(targets, 3) for t in chunk] == targets
+
+
+def test_articles_and_their_entities_are_scored_once(context: Context) -> None:
+    add_articles(
+        context.warehouse, [{"article_id": "a", "title": "Loss"}, {"article_id": "b", "title": "maybe"}], KNOWN
+    )
+    add_mentions(context.warehouse, [("a", "co:x", 0.9), ("a", "co:faint", 0.1)])
+    report = run(context, scorer=WordScorer())
+    assert rows(context) == [("a", "", "scored"), ("a", "co:x", "scored"), ("b", "", "abstained")]
+    assert report.counts == {"scored": 2, "abstained": 1}
+    again = WordScorer()
+    assert run(context, scorer=again).counts == {}
+    assert again.asked == 0
+
+
+def test_at_most_five_entities_of_an_article_the_most_relevant(context: Context) -> None:
+    add_articles(context.warehouse, [{"article_id": "a"}], KNOWN)
+    add_mentions(context.warehouse, [("a", f"co:{i}", 0.3 + i / 10) for i in range(7)])
+    run(context, scorer=WordScorer())
+    assert [entity for _, entity, _ in rows(context)] == ["", *(f"co:{i}" for i in range(2, 7))]
+
+
+def test_filings_and_foreign_text_carry_no_probabilities(context: Context) -> None:
+    articles = [
+        {"article_id": "f", "kind": "filing", "title": "4 - Someone"},
+        {"article_id": "g", "language": "de", "title": "Gewinn"},
+    ]
+    add_articles(context.warehouse, articles, KNOWN)
+    run(context, scorer=WordScorer())
+    assert rows(context, "status, p_negative, topic") == [("filing", None, None), ("language", None, None)]
+
+
+def test_imported_rows_inherit_known_at_and_observed_rows_do_not(context: Context, clock: MovableClock) -> None:
+    old = KNOWN - timedelta(days=400)
+    add_articles(context.warehouse, [{"article_id": "old", "imported": True}], old)
+    add_articles(context.warehouse, [{"article_id": "seen"}], KNOWN)
+    run(context, scorer=WordScorer())
+    assert rows(context, "article_id, known_at, recorded_at") == [
+        ("old", old, clock.now),
+        ("seen", clock.now, clock.now),
+    ]
+
+
+def test_only_the_newest_revision_is_scored(context: Context) -> None:
+    add_articles(context.warehouse, [{"article_id": "a"}, {"article_id": "a", "revision": 1, "title": "Profit"}], KNOWN)
+    run(context, scorer=WordScorer())
+    assert rows(context, "article_id, revision") == [("a", 1)]
+
+
+def test_a_new_version_scores_the_history_and_then_becomes_active(context: Context, clock: MovableClock) -> None:
+    add_articles(context.warehouse, [{"article_id": "a"}], KNOWN)
+    first = run(context, scorer=WordScorer())
+    assert first.notes == ["words@1 is now the active model (first model)"]
+    clock.now += timedelta(hours=1)
+    partial = run(context, scorer=WordScorer("words@2"), since=clock.now)
+    assert partial.notes == []
+    run(context, scorer=WordScorer("words@2"))
+    with context.warehouse.read() as con:
+        active = active_model(con)
+        before = active_model(con, as_of=clock.now - timedelta(minutes=1))
+    assert active is not None
+    assert before is not None
+    assert (active.model_version, active.since, before.model_version) == ("words@2", clock.now, "words@1")
+    assert rows(context, "model_version") == [("words@1",), ("words@2",)]
