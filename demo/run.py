@@ -1,4 +1,4 @@
-"""The demo from end to end: a store of its own, the archive imported, its last hours fetched as feeds, all stages run."""
+"""The demo from end to end: its own store, the archive imported, its last hours fetched as feeds, all stages run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def run(
         _refuse_taken(port)
     now = clock()
     archive = read.articles(now)
-    with FeedServer() as server:
+    publishers = read.publishers().set_index("publisher")
+    with FeedServer(categories=publishers.category, owners=publishers.owner) as server:
         for publisher, rows in archive[archive.published_at > now - LIVE].groupby("publisher"):
             server.publish(str(publisher), rows)
         context = prepare(folder, server, port, clock, progress)
@@ -112,7 +113,7 @@ def serve_pages(summary: Summary) -> None:
 
 
 def _imported(context: Context, past: pd.DataFrame) -> Report:
-    report = import_frame(context, past)
+    report = import_frame(context, past.rename(columns={"link": "url"}))
     report.stage = "import"
     return report
 
@@ -120,7 +121,8 @@ def _imported(context: Context, past: pd.DataFrame) -> Report:
 def _count(summary: Summary) -> None:
     with summary.context.warehouse.read() as con:
         row = con.execute(
-            "SELECT (SELECT count(DISTINCT article_id) FROM articles), (SELECT count(DISTINCT story_id) FROM story_members)"
+            "SELECT (SELECT count(DISTINCT article_id) FROM articles),"
+            " (SELECT count(DISTINCT story_id) FROM story_members)"
         ).fetchone()
         assert row is not None
         summary.articles, summary.stories = row
@@ -137,5 +139,5 @@ def _refuse_taken(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise PortInUse(
-                f"port {port} of 127.0.0.1 is taken. Stop what uses it, or choose another: barograph demo --port {port + 1}"
+                f"port {port} of 127.0.0.1 is taken. Stop what uses it, or: barograph demo --port {port + 1}"
             ) from error
