@@ -1,0 +1,188 @@
+"""`barograph feeds`: which feeds are read and how they are, adding and removing, trying, and OPML in and out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import ConfigOption, JsonOption, emit, opened, out
+from pipeline.context import Context
+from pipeline.errors import FetchFailed, InputError
+
+__all__ = ["register"]
+
+app = typer.Typer(no_args_is_help=True, help="The feeds that are read: list, add, remove, check, import, export.")
+
+
+def register(main: typer.Typer) -> None:
+    """Add the group `feeds`."""
+    main.add_typer(app, name="feeds")
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Every feed with its state in words. Example: barograph feeds list"""
+    from pipeline.ingest import sync
+    from pipeline.ingest.outcomes import masked
+
+    with opened(config) as context:
+        sync(context)
+        now = context.clock()
+        with context.warehouse.read() as con:
+            cursor = con.execute(
+                "SELECT feed_id, title, publisher, kind, url, status, failures, last_outcome, last_error,"
+                " last_fetch_at, last_success_at, last_new_at, next_fetch_at"
+                " FROM feeds WHERE status <> 'removed' ORDER BY kind, title"
+            )
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    emit(
+        [{**row, "url": masked(row["url"]), "state": _state(row, now)} for row in rows],
+        ["title", "kind", "last_new_at", "state"],
+        as_json=as_json,
+        empty="no feeds; add one with `barograph feeds add URL`",
+    )
+
+
+@app.command("add")
+def add(
+    url: Annotated[str, typer.Argument(help="The feed's address, http or https.")],
+    title: Annotated[str, typer.Option(help="What to call it.", show_default="the address")] = "",
+    publisher: Annotated[str, typer.Option(help="Who publishes it.", show_default="the title")] = "",
+    owner: Annotated[str, typer.Option(help="Who owns the publisher.", show_default="the publisher")] = "",
+    kind: Annotated[str, typer.Option(help="wire, newspaper, regulator, central bank, exchange, company news …")] = "",
+    language: Annotated[str, typer.Option(help="Two letters, if the feed does not say.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Add a feed to the OPML file. Example: barograph feeds add https://news.example/rss --publisher "Example News" """
+    from pipeline.ingest.addresses import Allowed, check_url
+    from pipeline.ingest.catalogue import CatalogueFeed, read_file, revive
+
+    with opened(config) as context:
+        try:
+            check_url(url, Allowed.of(context.settings.ingest.allow_hosts))
+        except FetchFailed as error:
+            raise InputError(f"{url}: {error}") from error
+        feeds = read_file(context.settings.ingest.feeds)
+        label = title or publisher or url
+        who = publisher or label
+        feed = CatalogueFeed(url, label, who, owner or who, kind or "news", language[:2].lower() or None)
+        known = any(have.url == url for have in feeds)
+        if not known:
+            _write(context, [*feeds, feed])
+        revived = revive(context, url)
+    out.print("added" if not known else "asked again from now on" if revived else "it is there already")
+
+
+@app.command("remove")
+def remove(
+    url: Annotated[str, typer.Argument(help="The feed's address or title, as `feeds list` shows it.")],
+    config: ConfigOption = None,
+) -> None:
+    """Take a feed out of the OPML file; its articles stay. Example: barograph feeds remove https://news.example/rss"""
+    from pipeline.ingest.catalogue import read_file
+
+    with opened(config) as context:
+        feeds = read_file(context.settings.ingest.feeds)
+        kept = [feed for feed in feeds if url not in (feed.url, feed.title)]
+        if len(kept) == len(feeds):
+            raise InputError(f"{url}: no such feed. `barograph feeds list` shows the titles.")
+        _write(context, kept)
+    out.print(f"removed {len(feeds) - len(kept)}")
+
+
+@app.command("check")
+def check(
+    only: Annotated[str, typer.Argument(help="Only feeds whose title or address holds this.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch feeds without storing anything and say how it went. Example: barograph feeds check ECB"""
+    from pipeline.ingest.catalogue import read_file
+    from pipeline.ingest.check import check_feeds
+
+    with opened(config) as context:
+        feeds = [f for f in read_file(context.settings.ingest.feeds) if only.lower() in f"{f.title} {f.url}".lower()]
+        if not feeds:
+            raise InputError(f"{only}: no feed has this in its title or address. See `barograph feeds list`.")
+        rows = check_feeds(context, feeds)
+    emit(rows, ["title", "outcome", "entries", "newest", "says"], as_json=as_json)
+    if all(row["failed"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="An OPML file.")],
+    config: ConfigOption = None,
+) -> None:
+    """Add the feeds of another reader's OPML file. Example: barograph feeds import subscriptions.opml"""
+    from pipeline.ingest.catalogue import from_opml, read_file
+
+    with opened(config) as context:
+        try:
+            found = from_opml(file.read_bytes(), str(file))
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror}). Check the path.") from error
+        feeds = read_file(context.settings.ingest.feeds)
+        have = {feed.url for feed in feeds}
+        new = [feed for feed in found if feed.url not in have]
+        if new:
+            _write(context, [*feeds, *new])
+    out.print(f"{len(new)} added, {len(found) - len(new)} were there already")
+
+
+@app.command("export")
+def export(
+    to: Annotated[Path | None, typer.Option("--out", help="The file to write.", show_default="the terminal")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """The feeds as OPML, for another reader. Example: barograph feeds export --out feeds.opml
+
+    An address may hold a key of yours: look before you pass the file on.
+    """
+    from pipeline.ingest.catalogue import read_file, to_opml
+
+    with opened(config) as context:
+        text = to_opml(read_file(context.settings.ingest.feeds))
+    if to is None:
+        sys.stdout.write(text)
+    else:
+        to.write_text(text, encoding="utf-8")
+        out.print(f"wrote {to}")
+
+
+def _write(context: Context, feeds: Sequence[Any]) -> None:
+    """Replace the OPML file that the settings name in one step, keeping the one before beside it."""
+    from pipeline.ingest import sync
+    from pipeline.ingest.catalogue import to_opml
+
+    path = context.settings.ingest.feeds
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        shutil.copyfile(path, path.with_suffix(path.suffix + ".bak"))
+    partial = path.with_suffix(".tmp")
+    partial.write_text(to_opml(feeds), encoding="utf-8")
+    partial.replace(path)
+    sync(context)
+
+
+def _state(row: dict[str, Any], now: datetime) -> str:
+    if row["kind"] == "archive":
+        return "imported archive"
+    if row["status"] == "gone":
+        return "gone (410): not asked any more; remove it"
+    if row["last_fetch_at"] is None:
+        return "not fetched yet"
+    if not row["failures"] and not row["last_error"]:
+        return "well" if row["last_new_at"] else "answers, but has delivered nothing yet"
+    due = row["next_fetch_at"]
+    when = f"; next try {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if due and due > now else ""
+    times = f"failed {row['failures']}×" if row["failures"] else "failed"
+    return f"{times}{when}: {row['last_error']}"

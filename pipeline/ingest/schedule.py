@@ -1,0 +1,85 @@
+"""When a feed is asked again, and where it stands after an attempt: back-off that grows and never ends. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from pipeline.ingest.outcomes import SUCCESSES, Outcome
+
+__all__ = ["FeedState", "after", "retry_after"]
+
+_FIRST_WAIT = timedelta(minutes=5)
+_LONGEST_WAIT = timedelta(hours=6)
+_RETRY_LEAST, _RETRY_MOST = timedelta(minutes=1), timedelta(hours=24)
+# What a failed network of ours looks like; of these a feed is not to blame when all feeds have them at once.
+LOCAL_FAULTS = frozenset({Outcome.NETWORK, Outcome.TIMEOUT})
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """The columns of `feeds` that an attempt changes.
+
+    `status` is active, gone or removed; `next_fetch_at` is None for a feed that is due at every run.
+    """
+
+    feed_id: str
+    status: str = "active"
+    etag: str | None = None
+    last_modified: str | None = None
+    body_sha256: str | None = None
+    last_fetch_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_new_at: datetime | None = None
+    next_fetch_at: datetime | None = None
+    failures: int = 0
+    last_outcome: str | None = None
+    last_error: str | None = None
+
+
+def after(
+    state: FeedState,
+    outcome: Outcome,
+    *,
+    at: datetime,
+    error: str = "",
+    wait: datetime | None = None,
+    ours: bool = False,
+) -> FeedState:
+    """The state after an attempt at `at`. `wait` is what the server asked for; `ours`: every feed failed, so did we."""
+    state = replace(state, last_fetch_at=at, last_outcome=str(outcome), last_error=error or None)
+    if outcome in SUCCESSES:
+        new = at if outcome is Outcome.NEW else state.last_new_at
+        return replace(state, last_success_at=at, last_new_at=new, failures=0, next_fetch_at=wait)
+    if outcome is Outcome.GONE:
+        return replace(state, status="gone", failures=state.failures + 1, next_fetch_at=None)
+    if ours:
+        return replace(state, next_fetch_at=None)
+    failures = state.failures + 1
+    return replace(state, failures=failures, next_fetch_at=wait or at + _back_off(state.feed_id, failures))
+
+
+def retry_after(header: str | None, at: datetime) -> datetime | None:
+    """The time a Retry-After names (seconds or a date), kept within a minute and a day; None if it names none."""
+    text = (header or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal():
+        asked = timedelta(seconds=min(int(text[:12]), int(_RETRY_MOST.total_seconds())))
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError):
+            return None
+        asked = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - at
+    return at + min(max(asked, _RETRY_LEAST), _RETRY_MOST)
+
+
+def _back_off(feed_id: str, failures: int) -> timedelta:
+    doublings: int = 2 ** min(failures - 1, 16)
+    wait = min(_FIRST_WAIT * doublings, _LONGEST_WAIT)
+    # Jitter of ±20% that repeats, so that feeds which failed together do not all come back together.
+    digest = hashlib.sha256(f"{feed_id}:{failures}".encode()).digest()
+    return wait * (0.8 + 0.4 * digest[0] / 255)
