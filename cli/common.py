@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -19,7 +18,7 @@ from rich.table import Table
 
 from pipeline.context import Context, open_context
 
-__all__ = ["ConfigOption", "JsonOption", "emit", "err", "opened", "out"]
+__all__ = ["ConfigOption", "JsonOption", "emit", "err", "name_config", "opened", "out"]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -30,15 +29,25 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
+_named: Path | None = None
+
+
+def name_config(config: Path | None) -> None:
+    """Remember the settings file that was named before the command (`barograph --config FILE run`)."""
+    global _named
+    _named = config
+
+
+def config_path(config: Path | None) -> Path | None:
+    """The settings file of this call: named after the command, before it, or (None) the default."""
+    return config or _named
+
 
 @contextmanager
 def opened(config: Path | None) -> Iterator[Context]:
     """The context of one command: settings validated, store made or migrated, progress shown on a terminal."""
-    if config is None:
-        root = click.get_current_context().find_root()
-        config = root.params.get("config")
     with bars() as progress:
-        yield open_context(config, progress=progress, run_id=uuid.uuid4().hex[:12])
+        yield open_context(config_path(config), progress=progress, run_id=uuid.uuid4().hex[:12])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, err, out
+from cli.common import ConfigOption, err, name_config, out
 from models.errors import ModelError
 from pipeline.errors import BarographError
 
@@ -40,6 +40,7 @@ def _root(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
+    name_config(config)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",

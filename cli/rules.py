@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, out
@@ -21,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
+    ctx: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A rule file.", show_default="the one of the settings")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -34,7 +34,7 @@ def check(
     from pipeline import settings, watchlists
     from pipeline.detect.rules import Kind, load
 
-    config = config or click.get_current_context().find_root().params.get("config")
+    config = config or ctx.find_root().params.get("config")
     known = settings.load(config or settings.DEFAULT_CONFIG)
     found = load(file or settings.file_or_default(known.detect.rules))
     lists = watchlists.load(settings.file_or_default(known.detect.watchlists))

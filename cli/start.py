@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.common import ConfigOption, JsonOption, config_path, emit, opened, out
 from pipeline.errors import InputError
 from pipeline.overview import checks, standing
 
@@ -83,7 +83,7 @@ def _status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check everything a support engineer would ask about, and say what to do about what is wrong."""
-    found = checks(config)
+    found = checks(config_path(config))
     rows = [{"check": c.name, "ok": "ok" if c.ok else "WRONG", "detail": c.detail} for c in found]
     emit(rows, ("check", "ok", "detail"), as_json=as_json)
     if not all(check.ok for check in found):

@@ -71,7 +71,7 @@ def run(
     now = clock()
     archive = read.articles(now)
     publishers = read.publishers().set_index("publisher")
-    with FeedServer(categories=publishers.category, owners=publishers.owner) as server:
+    with FeedServer(categories=dict(publishers.category), owners=dict(publishers.owner)) as server:
         for publisher, rows in archive[archive.published_at > now - LIVE].groupby("publisher"):
             server.publish(str(publisher), rows)
         context = prepare(folder, server, port, clock, progress)

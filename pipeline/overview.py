@@ -6,6 +6,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -80,7 +81,7 @@ def checks(config: Path | None) -> list[Check]:
         ("routes", settings.notify.routes),
     )
     for name, path in files:
-        found.append(_attempt(name, lambda path=path: str(file_or_default(path))))
+        found.append(_attempt(name, partial(_file, path)))
     found.append(_attempt("model", lambda: _weights(settings)))
     free = shutil.disk_usage(_existing(settings.store.published)).free / 1e9
     found.append(Check("disk", free >= ENOUGH_DISK_GB, f"{free:.1f} GB free; {ENOUGH_DISK_GB:.0f} GB are needed"))
@@ -106,6 +107,10 @@ def _attempt(name: str, work: Callable[[], str]) -> Check:
         return Check(name, True, work())
     except (BarographError, ModelError) as error:
         return Check(name, False, str(error))
+
+
+def _file(path: Path) -> str:
+    return str(file_or_default(path))
 
 
 def _weights(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import duckdb
@@ -78,7 +79,7 @@ def run(context: Context, *, scorer: Scorer | None = None, since: datetime | Non
         done = 0
         for chunk in chunks(targets, CHUNK):
             rows = _rows(chunk, scorer)
-            context.warehouse.transact("scores", lambda tx, rows=rows: _write(tx, rows))
+            context.warehouse.transact("scores", partial(_write, rows=rows))
             for status in rows["status"].to_pylist():
                 report.add(status)
             done += len(chunk)

@@ -25,7 +25,7 @@ _CONFLICT = (
     "could not serialize access",
     "deadlock detected",
 )
-_BUSY = ("could not set lock on file", "different configuration")
+_BUSY = ("could not set lock on file", "different configuration", "unique file handle conflict")
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,27 @@ from pipeline.link import open_linker
 
 N = 20_000
 LINK_LIMIT, FOLD_LIMIT = 20_000, 2_000
-_NAMES = ["Boeing", "Apple", "Target", "HSBC", "Tolva", "Orrin Foods", "the Fed", "Brightwater", "Volkswagen", "Holt"]
-_DOINGS = ["shares fall", "raises forecast", "names new finance chief", "faces fraud probe", "to cut 900 jobs",
-           "beats estimates", "opens plant", "denies default", "recalls vans", "sues rival"]  # fmt: skip
+# As in the archive we measure on: a name of the gazetteer in one headline of three, a theme in one of ten.
+_NAMES = ["Boeing", "Apple", "HSBC", "Tolva", "Orrin Foods", "Brightwater", "Holt", "Minister", "Growers", "Tenants"]
+_DOINGS = ["shares fall", "raises forecast", "names new finance chief", "plans tower", "to hire 900 graduates",
+           "beats estimates", "opens plant", "praises talks", "recalls vans", "meets rival"]  # fmt: skip
 _TAILS = ["after weak quarter", "amid rate fears", "as demand cools", "in Leeds", "despite strike", "on Tuesday",
           "over 5% drop", "as rivals merge", "in $2bn deal", "ahead of vote"]  # fmt: skip
 
 
 def headlines(n: int) -> list[str]:
-    """`n` headlines of 8 to 14 words, one in ten a copy of an earlier one."""
+    """`n` headlines of about ten words from a vocabulary of four thousand, one in ten a copy of an earlier one."""
     dice = random.Random(7)
+    words = [
+        "".join(dice.choice(p) for p in ("bdfghklmnprstv", "aeiou", "lmnrst", "aeiou", "dklnrst")) for _ in range(4000)
+    ]
     texts: list[str] = []
     for i in range(n):
         if texts and dice.random() < 0.1:
             texts.append(texts[dice.randrange(max(0, i - 500), i)])
         else:
-            place = f"{dice.choice('BCDFGHKLMN')}{dice.choice('aeiou')}{dice.choice('lrnst')}{dice.randrange(900)}"
-            texts.append(f"{dice.choice(_NAMES)} {dice.choice(_DOINGS)} {dice.choice(_TAILS)}, says {place} desk")
+            filler = " ".join(dice.choices(words, k=4))
+            texts.append(f"{dice.choice(_NAMES)} {dice.choice(_DOINGS)} {dice.choice(_TAILS)}, says {filler}")
     return texts
 
 

@@ -1,0 +1,83 @@
+"""Which articles of the evidence a message shows, and how: first, most negative, most independent, most positive."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.notify.forms import LINK_INDENT, clean, link, percent, utc
+
+__all__ = ["article_lines", "cited"]
+
+Article = Mapping[str, Any]
+
+
+def cited(articles: Sequence[Article]) -> list[str]:
+    """The articles of one incident in words: three at most of the negative ones, the rest counted, and what speaks
+    against it. The same articles in any order give the same lines."""
+    ordered = sorted(articles, key=_time_order)
+    negative = [a for a in ordered if a.get("role") != "counter"]
+    counter = [a for a in ordered if a.get("role") == "counter"]
+    lines: list[str] = []
+    shown = _chosen(negative)
+    for label, article in shown:
+        lines += article_lines(label, article)
+    rest = len(negative) - len(shown)
+    if rest:
+        lines.append(f"And {rest:,} more negative article{'s' * (rest != 1)}.")
+    if not counter:
+        return [*lines, "Against it: no story of another direction was counted."]
+    positive = max(counter, key=lambda a: (float(a.get("p_positive") or 0.0), str(a.get("article_id"))))
+    many = f"{len(counter):,} article{'s' * (len(counter) != 1)} counted as not negative"
+    return [*lines, f"Against it: {many}.", *article_lines("Most positive", positive)]
+
+
+def article_lines(label: str, article: Article) -> list[str]:
+    """One article: its label and title; publisher, time and score; its link on a line of its own."""
+    title = clean(article.get("title")) or "(no title)"
+    lines = [
+        f"{label}: “{title}”",
+        f"{LINK_INDENT}{clean(article.get('publisher'), 80)} · {_when(article)} · {_score(article)}",
+    ]
+    address = link(article.get("url"))
+    return [*lines, f"{LINK_INDENT}{address}"] if address else lines
+
+
+def _chosen(negative: Sequence[Article]) -> list[tuple[str, Article]]:
+    if not negative:
+        return []
+    first = negative[0]
+    most = max(negative, key=lambda a: (float(a.get("p_negative") or 0.0), str(a.get("article_id"))))
+    chosen = [("First, and most negative" if most is first else "First", first)]
+    if most is not first:
+        chosen.append(("Most negative", most))
+    owners = {_owner(a) for _, a in chosen}
+    counts = Counter(_owner(a) for a in negative)
+    others = [a for a in negative if _owner(a) not in owners]
+    if others:
+        # An owner who wrote least about it, and early, is the least likely to have copied the ones above.
+        chosen.append(("Most independent", min(others, key=lambda a: (counts[_owner(a)], *_time_order(a)))))
+    return chosen
+
+
+def _time_order(article: Article) -> tuple[str, str]:
+    return str(article.get("published_at") or article.get("first_seen_at") or "~"), str(article.get("article_id") or "")
+
+
+def _owner(article: Article) -> str:
+    return str(article.get("owner") or article.get("publisher") or "")
+
+
+def _when(article: Article) -> str:
+    if article.get("published_at"):
+        return utc(article["published_at"])
+    return f"seen {utc(article.get('first_seen_at'))}"
+
+
+def _score(article: Article) -> str:
+    if article.get("role") == "counter" and article.get("p_positive") is not None:
+        return f"{percent(float(article['p_positive']))} positive"
+    if article.get("p_negative") is not None:
+        return f"{percent(float(article['p_negative']))} negative"
+    return clean(article.get("status")) or "no score"

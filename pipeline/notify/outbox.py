@@ -1,0 +1,203 @@
+"""The outbox: notifications saved before they are sent, claimed by one sender at a time, and their outcome recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from pipeline.notify import reading
+from pipeline.notify.decide import CLAIM_FOR, MAX_ATTEMPTS, backoff, claims
+from pipeline.notify.message import Message
+from pipeline.notify.records import Draft, OutboxRow, Outgoing, Status
+from pipeline.warehouse import Transaction
+
+__all__ = ["MAX_ATTEMPTS", "Claimed", "Outcome", "claim", "record", "save"]
+
+_UTC = pa.timestamp("us", tz="UTC")
+_ROW = pa.schema(
+    [
+        ("notification_id", pa.string()),
+        ("receiver", pa.string()),
+        ("group_key", pa.string()),
+        ("event_ids", pa.list_(pa.string())),
+        ("incident_ids", pa.list_(pa.string())),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("severity", pa.string()),
+        ("title", pa.string()),
+        ("body", pa.string()),
+        ("created_at", _UTC),
+        ("not_before", _UTC),
+        ("attempt", pa.int32()),
+    ]
+)
+_OUTCOME = pa.schema(
+    [
+        ("notification_id", pa.string()),
+        ("status", pa.string()),
+        ("not_before", _UTC),
+        ("attempt", pa.int32()),
+        ("claimed_by", pa.string()),
+        ("claim_expires_at", _UTC),
+        ("sent_at", _UTC),
+        ("error", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What this sender may send now, and which rows were given up on."""
+
+    outgoing: tuple[Outgoing, ...]
+    rows: Mapping[str, OutboxRow]
+    dead: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How sending went: `error` None is accepted; `tried` False means that the turn never came."""
+
+    notification_id: str
+    error: str | None = None
+    tried: bool = True
+
+
+def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Message]) -> bool:
+    """Save all drafts, or none and answer False where the store is no longer as it was when they were planned.
+
+    All or none, because an event counts as read as soon as one row names it.
+    """
+    if not _still_true(tx, drafts):
+        return False
+    replaced = [row for draft in drafts for row in draft.replaces]
+    if replaced:
+        tx.con.execute("DELETE FROM notifications WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))", [replaced])
+    empty = Message("", "")
+    rows = [
+        {
+            "notification_id": d.notification_id,
+            "receiver": d.receiver,
+            "group_key": d.group_key,
+            "event_ids": list(d.event_ids),
+            "incident_ids": list(d.incident_ids),
+            "status": d.status,
+            "reason": d.reason,
+            "severity": d.severity,
+            "title": messages.get(d.notification_id, empty).title,
+            "body": messages.get(d.notification_id, empty).body,
+            "created_at": d.created_at,
+            "not_before": d.not_before,
+            "attempt": 0,
+        }
+        for d in drafts
+    ]
+    tx.insert_new("notifications", pa.Table.from_pylist(rows, _ROW), ["notification_id"])
+    return True
+
+
+def _still_true(tx: Transaction, drafts: Sequence[Draft]) -> bool:
+    fresh = sorted({event for draft in drafts for event in draft.fresh})
+    taken = tx.con.execute(
+        "SELECT count(*) FROM (SELECT unnest(event_ids) AS event_id FROM notifications)"
+        " WHERE event_id IN (SELECT unnest(?::VARCHAR[]))",
+        [fresh],
+    ).fetchone()
+    replaced = [row for draft in drafts for row in draft.replaces]
+    held = tx.con.execute(
+        "SELECT count(*) FROM notifications WHERE status = 'pending' AND attempt = 0"
+        " AND notification_id IN (SELECT unnest(?::VARCHAR[]))",
+        [replaced],
+    ).fetchone()
+    return bool(taken and not taken[0] and held and held[0] == len(replaced))
+
+
+def claim(
+    tx: Transaction,
+    owner: str,
+    now: datetime,
+    broken: AbstractSet[str],
+    limit: int,
+    gone: Callable[[str], bool],
+) -> Claimed:
+    """Take at most `limit` due rows for `owner`, for two minutes; give up on rows that died with their sender."""
+    rows = reading.open_rows(tx.con)
+    over = {row.claimed_by for row in rows if row.claimed_by and gone(row.claimed_by)}
+    decided = claims(rows, now, broken, limit, over)
+    if decided.dead:
+        tx.con.execute(
+            "UPDATE notifications SET status = 'dead', error = 'the sender was stopped at every attempt',"
+            " claimed_by = NULL, recorded_at = ? WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))",
+            [tx.recorded_at, [row.notification_id for row in decided.dead]],
+        )
+    taken = {row.notification_id: row for row in decided.take}
+    if not taken:
+        return Claimed((), {}, decided.dead)
+    tx.con.execute(
+        "UPDATE notifications SET status = 'sending', claimed_by = ?, claim_expires_at = ?, attempt = attempt + 1,"
+        " recorded_at = ? WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))",
+        [owner, now + CLAIM_FOR, tx.recorded_at, list(taken)],
+    )
+    texts = dict(
+        (row[0], (row[1], row[2]))
+        for row in tx.con.execute(
+            "SELECT notification_id, title, body FROM notifications WHERE notification_id IN"
+            " (SELECT unnest(?::VARCHAR[]))",
+            [list(taken)],
+        ).fetchall()
+    )
+    outgoing = tuple(
+        Outgoing(i, r.receiver, r.reason, r.severity, texts[i][0], texts[i][1], r.event_ids, r.incident_ids)
+        for i, r in taken.items()
+    )
+    return Claimed(outgoing, taken, decided.dead)
+
+
+def record(
+    tx: Transaction, owner: str, now: datetime, outcomes: Sequence[Outcome], rows: Mapping[str, OutboxRow]
+) -> dict[str, Status]:
+    """Write how sending went; answers the status of each row that was written.
+
+    What a channel accepted is `sent` even if the claim was lost meanwhile (it would be repeated otherwise); a failure
+    counts only while the claim is ours.
+    """
+    held = dict(
+        tx.con.execute(
+            "SELECT notification_id, claimed_by FROM notifications WHERE status NOT IN ('sent', 'dead')"
+            " AND notification_id IN (SELECT unnest(?::VARCHAR[]))",
+            [[o.notification_id for o in outcomes]],
+        ).fetchall()
+    )
+    written = []
+    for outcome in outcomes:
+        key = outcome.notification_id
+        if key in held and (held[key] == owner or (outcome.tried and outcome.error is None)):
+            written.append(_after(outcome, rows[key], now))
+    tx.upsert("notifications", pa.Table.from_pylist(written, _OUTCOME), ["notification_id"])
+    return {str(row["notification_id"]): Status(str(row["status"])) for row in written}
+
+
+def _after(outcome: Outcome, row: OutboxRow, now: datetime) -> dict[str, object]:
+    tries = row.attempt + 1 if outcome.tried else row.attempt
+    status, not_before = Status.PENDING, row.not_before
+    if outcome.tried:
+        status = Status.SENT
+        if outcome.error is not None:
+            status = Status.DEAD if tries >= MAX_ATTEMPTS else Status.FAILED
+            not_before = now + backoff(row.notification_id, tries)
+    elif row.attempt:
+        status = Status.FAILED
+    return {
+        "notification_id": row.notification_id,
+        "status": status,
+        "not_before": not_before,
+        "attempt": tries,
+        "claimed_by": None,
+        "claim_expires_at": None,
+        "sent_at": now if status is Status.SENT else None,
+        "error": outcome.error,
+    }
