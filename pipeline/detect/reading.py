@@ -1,0 +1,120 @@
+"""What `detect` reads: recent buckets, the past to fit, fits at hand, the lives of incidents, names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from models.taxonomy import taxonomy
+from pipeline.detect.findings import Labels
+from pipeline.detect.fits import BUCKET, GUARD, WINDOW, Fit
+from pipeline.incidents import Action, Event, Incident, Reason, Severity, fold
+
+__all__ = ["TRENDS", "fit_rows", "fits_for", "labels", "lives", "missing_days", "past_of", "recent"]
+
+_COUNTS = """
+    SELECT bucket_start, grain, scope, key, model_version, news_volume, story_count, negative_stories, owners,
+           covered / expected AS coverage, recorded_at AS counted_at
+    FROM trends WHERE model_version = $model_version"""
+TRENDS = ("bucket_start", "scope", "key", "story_count", "negative_stories")
+# A key's resolved incidents are remembered this long, so that what they told does not alarm again.
+MEMORY = timedelta(days=30)
+
+
+def recent(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime) -> pd.DataFrame:
+    """The buckets of all series from `since` on, hours and days."""
+    bound = {"model_version": model_version, "since": since}
+    frame: pd.DataFrame = con.execute(f"{_COUNTS} AND bucket_start >= $since", bound).to_arrow_table().to_pandas()
+    return frame
+
+
+def past_of(
+    con: duckdb.DuckDBPyConnection, model_version: str, grain: str, days: Sequence[datetime]
+) -> tuple[pd.DataFrame, datetime | None]:
+    """What fits for `days` need of the past of one grain, and the first bucket of the whole store."""
+    bound = {"model_version": model_version, "grain": grain}
+    began = con.execute(
+        "SELECT min(bucket_start) FROM trends WHERE model_version = $model_version AND grain = $grain"
+        " AND news_volume > 0",
+        bound,
+    ).fetchone()
+    since, until = min(days) - WINDOW[grain], max(days) - GUARD[grain] * BUCKET[grain]
+    frame = (
+        con.execute(
+            f"SELECT {', '.join(TRENDS)} FROM trends WHERE model_version = $model_version AND grain = $grain"
+            " AND bucket_start >= $since AND bucket_start < $until",
+            bound | {"since": since, "until": until},
+        )
+        .to_arrow_table()
+        .to_pandas()
+    )
+    return frame, began[0] if began else None
+
+
+def fits_for(con: duckdb.DuckDBPyConnection, model_version: str, days: Sequence[datetime]) -> pd.DataFrame:
+    """The fits at hand for these days."""
+    frame: pd.DataFrame = (
+        con.execute(
+            "SELECT fit_id, scope, key, grain, model_version, fitted_for, status, n_baseline, parameters FROM fits"
+            " WHERE model_version = ? AND fitted_for IN (SELECT unnest(?::TIMESTAMPTZ[])) ORDER BY fit_id",
+            [model_version, list(days)],
+        )
+        .to_arrow_table()
+        .to_pandas()
+    )
+    return frame
+
+
+def missing_days(fits: pd.DataFrame, grain: str, days: Sequence[datetime]) -> list[datetime]:
+    """The days for which no series of the grain has a fit yet."""
+    there = set(pd.to_datetime(fits.loc[fits["grain"] == grain, "fitted_for"], utc=True))
+    return [day for day in days if pd.Timestamp(day) not in there]
+
+
+def fit_rows(fits: Sequence[Fit]) -> pa.Table:
+    """Rows of `fits`."""
+    return pa.table(
+        {
+            "fit_id": [fit.fit_id for fit in fits],
+            "scope": [fit.scope for fit in fits],
+            "key": [fit.key for fit in fits],
+            "grain": [fit.grain for fit in fits],
+            "model_version": [fit.model_version for fit in fits],
+            "fitted_for": pa.array([fit.fitted_for for fit in fits], pa.timestamp("us", tz="UTC")),
+            "status": [fit.status.value for fit in fits],
+            "n_baseline": pa.array([fit.n_baseline for fit in fits], pa.int32()),
+            "parameters": [fit.as_json() for fit in fits],
+        }
+    )
+
+
+def lives(con: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, list[Incident]]:
+    """Open incidents, and those resolved of late, folded from their events: dedup key -> oldest first."""
+    rows = con.execute(
+        "SELECT e.event_id, e.incident_id, e.seq, e.happened_at, e.action, e.reason, e.severity, e.actor, e.detail"
+        " FROM incident_events AS e WHERE e.incident_id IN (SELECT incident_id FROM incidents"
+        " WHERE state <> 'resolved' OR resolved_at >= $since) ORDER BY e.incident_id, e.seq",
+        {"since": now - MEMORY},
+    ).fetchall()
+    events: dict[str, list[Event]] = {}
+    for row in rows:
+        event = Event(
+            row[0], row[1], row[2], row[3], Action(row[4]), Reason(row[5]), Severity(row[6]), row[7] or "", row[8]
+        )
+        events.setdefault(event.incident_id, []).append(event)
+    found: dict[str, list[Incident]] = {}
+    for incident in sorted(
+        (fold(of_one) for of_one in events.values()), key=lambda one: (one.opened_at, one.incident_id)
+    ):
+        found.setdefault(incident.dedup_key, []).append(incident)
+    return found
+
+
+def labels(con: duckdb.DuckDBPyConnection) -> Labels:
+    """Names of entities and topics."""
+    names = con.execute("SELECT entity_id, any_value(name) FROM entities GROUP BY entity_id").fetchall()
+    return Labels(dict(names), taxonomy().names)

@@ -1,0 +1,1 @@
+"""Series as everybody reads them: bucket SQL as of a time, index and band, the expected range, coverage."""

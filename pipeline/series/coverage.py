@@ -1,0 +1,151 @@
+"""How complete a bucket is: expected, covered and arrived articles of every polled feed, hour by hour and by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import health
+
+__all__ = ["FeedHistory", "histories", "rows", "utc_days"]
+
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+_SCHEMA = pa.schema(
+    [
+        ("publisher", pa.string()),
+        ("grain", pa.string()),
+        ("bucket_start", pa.timestamp("us", tz="UTC")),
+        ("expected", pa.float64()),
+        ("covered", pa.float64()),
+        ("arrived", pa.int64()),
+    ]
+)
+# An arrival is dated by the source where it can be, so that the backlog of a first poll is no burst.
+_ARRIVALS = """
+    SELECT feed_id, publisher, imported, epoch_us(CASE WHEN date_precision = 'second' AND published_at <= known_at
+        AND coalesce(date_flag, '') = '' THEN published_at ELSE known_at END) / 3.6e9 AS hour
+    FROM articles WHERE {clock} <= $as_of
+        AND (NOT imported OR date_precision = 'second')
+    QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY revision) = 1"""
+
+
+@dataclass(frozen=True)
+class FeedHistory:
+    """One polled feed: sorted hours of its own arrivals, of an archive of its publisher before them, and of polls."""
+
+    feed_id: str
+    publisher: str
+    title: str
+    added: float
+    own: NDArray[np.float64]
+    arrivals: NDArray[np.float64]
+    polls: NDArray[np.float64]
+
+
+def histories(
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime | None = None,
+    clock_column: Literal["recorded_at", "known_at"] = "recorded_at",
+) -> list[FeedHistory]:
+    """Every feed that is polled (archives are not), with what came from it and when we looked."""
+    until = {"as_of": as_of or _FOREVER}
+    feeds = con.execute(
+        "SELECT feed_id, coalesce(publisher, '') AS publisher, coalesce(title, '') AS title, epoch_us(added_at) / 3.6e9"
+        " FROM feeds WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of"
+        " AND coalesce(status, '') <> 'removed' ORDER BY feed_id",
+        until,
+    ).fetchall()
+    if not feeds:
+        return []
+    arrivals = con.execute(_ARRIVALS.format(clock=clock_column), until).to_arrow_table().to_pandas()
+    polls = (
+        con.execute(
+            f"SELECT feed_id, epoch_us(fetched_at) / 3.6e9 AS hour FROM fetches WHERE {clock_column} <= $as_of"
+            f" AND outcome IN {health.GOOD_OUTCOMES}",
+            until,
+        )
+        .to_arrow_table()
+        .to_pandas()
+    )
+    own = _sorted_hours(arrivals[~arrivals["imported"].astype(bool)], "feed_id")
+    archived = _sorted_hours(arrivals[arrivals["imported"].astype(bool)], "publisher")
+    polled = _sorted_hours(polls, "feed_id")
+    nothing = np.empty(0)
+    found = []
+    for feed_id, publisher, title, added in feeds:
+        mine, past = own.get(feed_id, nothing), archived.get(publisher, nothing)
+        past = past[past < mine[0]] if mine.size else past
+        both = np.concatenate([past, mine])
+        found.append(FeedHistory(feed_id, publisher, title, added, mine, both, polled.get(feed_id, nothing)))
+    return found
+
+
+def rows(
+    con: duckdb.DuckDBPyConnection,
+    days: Sequence[date] | None,
+    as_of: datetime | None,
+    clock_column: Literal["recorded_at", "known_at"],
+    now: datetime | None,
+) -> pa.Table:
+    """One row per feed and bucket in which articles were expected; publisher, grain, bucket_start, three numbers."""
+    feeds = histories(con, as_of, clock_column)
+    polled = [feed.polls[-1] for feed in feeds if feed.polls.size]
+    end = health.hours_of(now) if now else max(polled, default=0.0)
+    frames = [
+        frame for feed in feeds for day in _days(feed, days, end) if (frame := _of_day(feed, day, end)) is not None
+    ]
+    if not frames:
+        return _SCHEMA.empty_table()
+    hourly = pd.concat(frames, ignore_index=True)
+    daily = hourly.assign(hour=np.floor(hourly["hour"] / 24) * 24).groupby(["publisher", "hour"], as_index=False).sum()
+    both = pd.concat([hourly.assign(grain="hour"), daily.assign(grain="day")], ignore_index=True)
+    both["bucket_start"] = pd.to_datetime(both["hour"] * 3600, unit="s", utc=True)
+    return pa.Table.from_pandas(both.drop(columns="hour"), preserve_index=False).select(_SCHEMA.names).cast(_SCHEMA)
+
+
+def _days(feed: FeedHistory, days: Sequence[date] | None, end: float) -> list[float]:
+    first, last = int(feed.added // 24), int(end // 24)
+    if days is None:
+        return [day * 24.0 for day in range(first, last + 1)]
+    wanted = {int(health.hours_of(datetime.combine(day, time(), UTC)) // 24) for day in days}
+    return [day * 24.0 for day in sorted(wanted) if first <= day <= last]
+
+
+def _of_day(feed: FeedHistory, day: float, end: float) -> pd.DataFrame | None:
+    known = health.cadence(feed.arrivals, max(day, feed.added))
+    if known is None:
+        return None
+    starts = np.maximum(np.arange(day, day + 24), feed.added)
+    ends = np.minimum(np.arange(day, day + 24) + 1.0, end)
+    real = ends > starts
+    starts, ends = starts[real], ends[real]
+    expected = health.expected_arrivals(known, starts, ends)
+    good = health.covered(known, feed.arrivals, feed.polls, starts, ends)
+    arrived = np.searchsorted(feed.own, ends) - np.searchsorted(feed.own, starts)
+    return pd.DataFrame(
+        {
+            "publisher": feed.publisher,
+            "hour": np.floor(starts),
+            "expected": expected,
+            "covered": np.where(good, expected, 0.0),
+            "arrived": arrived.astype(np.int64),
+        }
+    )
+
+
+def _sorted_hours(frame: pd.DataFrame, by: str) -> dict[str, NDArray[np.float64]]:
+    return {str(name): np.sort(part["hour"].to_numpy(dtype=np.float64)) for name, part in frame.groupby(by)}
+
+
+def utc_days(start: datetime, end: datetime) -> list[date]:
+    """The UTC days from `start` to `end`, both included."""
+    first, last = start.astimezone(UTC).date(), end.astimezone(UTC).date()
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -1,0 +1,80 @@
+"""The sentiment index, its band, net sentiment and coverage: computed when read, from counts and sums. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["COVERAGE_FLOOR", "HALF_LIFE_HOURS", "TRAILING", "with_index"]
+
+Array = NDArray[np.float64]
+
+HALF_LIFE_HOURS = {"hour": 24.0, "day": 7 * 24.0}
+TRAILING = "180D"
+COVERAGE_FLOOR = 0.5
+# Fewer buckets than this are no past to be compared with.
+LEAST_PAST = {"hour": 48, "day": 10}
+_BAND = 1.96
+# Until a series has shown its own, a story's polarity is taken to vary like this, as if two stories had said so.
+_PRIOR_VARIANCE, _PRIOR_STORIES = 0.25, 2.0
+_NEW = ("net_sentiment", "sentiment_index", "band_low", "band_high", "coverage")
+
+
+def with_index(frame: pd.DataFrame, grain: str, half_life_hours: float | None = None) -> pd.DataFrame:
+    """`frame` (rows of `trends` of one grain, any number of series), sorted, with five more columns.
+
+    net_sentiment: polarity_sum / story_count (−1 … 1), NaN without stories. sentiment_index: ratio of exponentially
+    decayed sums of polarity and stories, minus the mean and over the deviation of this ratio in the series' own 180
+    days before (the bucket itself left out); NaN while there is too little past, and where coverage is under the
+    floor. band_low, band_high: index ± 1.96 standard errors, wider with fewer or unsure stories. coverage: covered /
+    expected, NaN where unknown (which withholds nothing). Formulas with worked examples: docs/definitions.md.
+    """
+    half_life = half_life_hours or HALF_LIFE_HOURS[grain]
+    by = [name for name in ("scope", "key", "model_version") if name in frame.columns]
+    ordered = frame.sort_values([*by, "bucket_start"], kind="stable").reset_index(drop=True)
+    if ordered.empty:
+        return ordered.assign(**{name: pd.Series(dtype="float64") for name in _NEW})
+    parts = [part for _, part in ordered.groupby(by, sort=False)] if by else [ordered]
+    return pd.concat([_of_series(part, grain, half_life) for part in parts]).sort_index()
+
+
+def _of_series(part: pd.DataFrame, grain: str, half_life: float) -> pd.DataFrame:
+    starts = pd.DatetimeIndex(pd.to_datetime(part["bucket_start"], utc=True))
+    hours = starts.as_unit("us").asi8 / 3.6e9
+    stories, polarity, squares, abstained = (
+        part[name].to_numpy(dtype=np.float64)
+        for name in ("story_count", "polarity_sum", "polarity_sq_sum", "abstained")
+    )
+    keep = np.exp2(-np.diff(hours, prepend=hours[0]) / half_life)
+    n, total, square, unsure = (_decayed(x, keep) for x in (stories, polarity, squares, abstained))
+    weight = _decayed(stories, keep**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(n > 0, total / n, np.nan)
+        spread = np.maximum(square - n * np.nan_to_num(ratio) ** 2, 0.0)
+        variance = (spread + _PRIOR_STORIES * _PRIOR_VARIANCE) / (n + _PRIOR_STORIES)
+        error = np.sqrt(variance * weight) / n * np.sqrt((n + unsure) / n)
+        net = np.where(stories > 0, polarity / stories, np.nan)
+        coverage = _number(part, "covered") / _number(part, "expected")
+    past = pd.Series(ratio, index=starts).rolling(TRAILING, closed="left", min_periods=LEAST_PAST[grain])
+    mean, deviation = past.mean().to_numpy(), past.std().to_numpy()
+    deviation = np.where(deviation > 1e-9, deviation, np.nan)
+    index = (ratio - mean) / deviation
+    half = _BAND * error / deviation
+    index = np.where(coverage < COVERAGE_FLOOR, np.nan, index)
+    values = (net, index, index - half, index + half, coverage)
+    return part.assign(**dict(zip(_NEW, values, strict=True)))
+
+
+def _decayed(values: Array, keep: Array) -> Array:
+    """Running sums in which what came before counts `keep` as much at each step."""
+    out = np.empty_like(values)
+    running = 0.0
+    for i, (value, kept) in enumerate(zip(values.tolist(), keep.tolist(), strict=True)):
+        running = running * kept + value
+        out[i] = running
+    return out
+
+
+def _number(part: pd.DataFrame, name: str) -> Array:
+    return pd.to_numeric(part[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

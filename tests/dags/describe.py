@@ -1,0 +1,72 @@
+"""Run as a program by test_structure.py: loads dags/ as Airflow does and writes what is in them as JSON.
+
+A process of its own, because Airflow wants its home in the environment before it is imported, and because what
+Airflow itself warns about is not ours to turn into errors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HEAVY = ("torch", "transformers", "pandas", "plotly", "dash", "duckdb", "pyarrow", "sklearn", "httpx")
+
+
+def imports(folder: Path) -> dict[str, Any]:
+    """CPU seconds that each file takes once `airflow.sdk` is there, and which heavy packages came with them."""
+    importlib.import_module("airflow.sdk").dag  # noqa: B018 - the package loads its names when they are first used
+    before = set(sys.modules)
+    sys.path.append(str(folder))
+    seconds = {}
+    for file in sorted(folder.glob("*.py")):
+        started = time.process_time()
+        importlib.import_module(file.stem)
+        seconds[file.stem] = time.process_time() - started
+    return {"seconds": seconds, "heavy": sorted(set(HEAVY) & (set(sys.modules) - before))}
+
+
+def dags(folder: Path) -> dict[str, Any]:
+    """What the policy tests look at, of every DAG and task."""
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    bag = DagBag(folder, bundle_path=folder)
+    return {"errors": bag.import_errors, "dags": {name: _dag(dag, DagSerialization) for name, dag in bag.dags.items()}}
+
+
+def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
+    restored = serialization.from_dict(serialization.to_dict(dag))
+    return {
+        "catchup": dag.catchup,
+        "doc_md": dag.doc_md,
+        "max_active_runs": dag.max_active_runs,
+        "run_timeout": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
+        "tags": sorted(dag.tags),
+        "timetable": type(dag.timetable).__name__,
+        "restored_tasks": sorted(restored.task_ids),
+        "steps": [node.node_id for node in dag.task_group.topological_sort()],
+        "tasks": {
+            t.task_id: {
+                "owner": t.owner,
+                "pool": t.pool,
+                "queue": t.queue,
+                "retries": t.retries,
+                "backoff": t.retry_exponential_backoff,
+                "timeout": t.execution_timeout.total_seconds() if t.execution_timeout else None,
+                "trigger_rule": str(t.trigger_rule),
+                "outlets": [asset.name for asset in t.outlets],
+                "upstream": sorted(t.upstream_task_ids),
+            }
+            for t in dag.tasks
+        },
+    }
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    found = imports(target)
+    Path(sys.argv[2]).write_text(json.dumps({"imports": found, **dags(target)}), encoding="utf-8")

@@ -1,0 +1,117 @@
+"""The DAGs without a scheduler: they load fast and light, say what they are, and use only pools that exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOSING = {"articles", "any_failed"}
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("airflow")
+    program = [sys.executable, str(Path(__file__).with_name("describe.py")), str(ROOT / "dags"), str(folder / "d.json")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment["AIRFLOW_HOME"] = str(folder)
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads((folder / "d.json").read_text(encoding="utf-8"))
+    return answer
+
+
+def tasks(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for dag_id, dag in described["dags"].items():
+        for task_id, task in dag["tasks"].items():
+            yield f"{dag_id}.{task_id}", task
+
+
+def test_all_dags_load(described: dict[str, Any]) -> None:
+    assert described["errors"] == {}
+    assert sorted(described["dags"]) == ["alert", "ingest", "score"]
+
+
+def test_files_import_fast_and_light(described: dict[str, Any]) -> None:
+    assert {"alert", "ingest", "score"} <= set(described["imports"]["seconds"])
+    assert max(described["imports"]["seconds"].values()) < 1.0
+    assert described["imports"]["heavy"] == []
+
+
+def test_steps_are_the_stages_in_order(described: dict[str, Any]) -> None:
+    steps = [step for dag_id in ("ingest", "score", "alert") for step in described["dags"][dag_id]["steps"]]
+    assert tuple(step for step in steps if step not in CLOSING) == STAGES
+
+
+def test_each_dag_says_what_it_is_and_is_bounded(described: dict[str, Any]) -> None:
+    for dag_id, dag in described["dags"].items():
+        assert dag["doc_md"], dag_id
+        assert "──" in dag["doc_md"], f"{dag_id}: no picture"
+        assert dag["tags"] == ["barograph"], dag_id
+        assert dag["max_active_runs"] == 1, dag_id
+        assert dag["catchup"] is False, dag_id
+        assert dag["run_timeout"], dag_id
+        assert dag["restored_tasks"] == sorted(dag["tasks"]), f"{dag_id}: lost on the way to the scheduler"
+
+
+def test_each_task_is_owned_retried_and_bounded(described: dict[str, Any]) -> None:
+    for name, task in tasks(described):
+        assert task["owner"] == "barograph", name
+        assert 0 < task["timeout"] <= 3600, name
+        if not name.endswith("any_failed"):
+            assert task["retries"] >= 1, name
+            assert task["backoff"], name
+
+
+def test_pools_exist_and_have_the_slots_we_count_on(described: dict[str, Any]) -> None:
+    pools = json.loads((ROOT / "docker" / "pools.json").read_text(encoding="utf-8"))
+    used = {task["pool"] for _, task in tasks(described)} - {"default_pool"}
+    # A task in a pool that does not exist is never scheduled and never fails.
+    assert used == set(pools)
+    assert pools["duckdb_writer"]["slots"] == 1
+
+
+def test_writers_share_one_slot_and_scoring_has_its_own_place(described: dict[str, Any]) -> None:
+    by_name = dict(tasks(described))
+    writers = {name for name, task in by_name.items() if task["pool"] == "duckdb_writer"}
+    assert writers == {
+        *("ingest.ingest.batches", "ingest.ingest.load", "ingest.link", "ingest.fold"),
+        *("alert.aggregate", "alert.detect", "alert.notify", "alert.publish"),
+    }
+    scoring = by_name["score.score"]
+    assert (scoring["pool"], scoring["queue"], scoring["outlets"]) == ("gpu", "gpu", ["scores"])
+
+
+def test_one_closing_task_emits_articles_whatever_single_batches_did(described: dict[str, Any]) -> None:
+    emitting = [name for name, task in tasks(described) if "articles" in task["outlets"]]
+    assert emitting == ["ingest.articles"]
+    assert "DONE" in described["dags"]["ingest"]["tasks"]["ingest.load"]["trigger_rule"].upper()
+
+
+def test_alert_runs_on_the_asset_and_on_the_clock(described: dict[str, Any]) -> None:
+    assert described["dags"]["alert"]["timetable"] == "AssetOrTimeSchedule"
+
+
+@pytest.mark.parametrize("dag_id", ["ingest", "alert"])
+def test_a_failed_task_shows_in_the_run(described: dict[str, Any], dag_id: str) -> None:
+    dag = described["dags"][dag_id]["tasks"]
+    assert dag["any_failed"]["upstream"] == sorted(set(dag) - {"any_failed"})
+
+
+def test_ruff_finds_nothing_of_airflow_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--select", "AIR3", "--no-cache", str(ROOT / "dags")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

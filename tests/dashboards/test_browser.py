@@ -1,0 +1,129 @@
+"""The page in a real Chromium: it loads, keeps to itself, follows the snapshot, and shows feed text as text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboards.serve import server_in_thread
+from pipeline.settings import Settings
+from tests.dashboards import sample
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+# For the pictures in docs/; read here, since tests run without our variables.
+SCREENSHOTS = os.environ.get("BAROGRAPH_SCREENSHOTS")
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
+VIEWS = {
+    "light": {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
+}
+
+
+@contextmanager
+def _looking(browser: Browser, root: Path, query: str = "", view: str = "light") -> Iterator[tuple[Page, list[str]]]:
+    """A page on the snapshot under `root`, and what went wrong on it; the reports that count are empty at the end."""
+    trouble: list[str] = []
+    settings = Settings(store={"published": root}, dashboard={"port": 0})
+    with server_in_thread(settings) as address:
+        page = browser.new_page(**VIEWS[view])  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda m: trouble.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
+        ours = (address, "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(ours) else trouble.append(f"went out: {r.url}"))
+        page.goto(address + query)
+        try:
+            yield page, trouble
+        finally:
+            page.close()
+
+
+def _drawn(page: Page) -> None:
+    expect(page.locator("#topics table, #topics .quiet").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#chart .main-svg").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#incidents .incident, #incidents .quiet").first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_page_shows_everything_without_an_error_or_a_request_elsewhere(
+    browser: Browser, tmp_path: Path, now: datetime, view: str
+) -> None:
+    sample.write(tmp_path, now=now)
+    with _looking(browser, tmp_path, view=view) as (page, trouble):
+        _drawn(page)
+        expect(page.locator(".bar.demo")).to_contain_text("DEMO")
+        expect(page.locator("#as-of")).to_contain_text("data as of")
+        expect(page.locator("#companies tbody tr").first).to_contain_text("Harrowgate Mutual")
+        expect(page.locator("#feeds")).to_contain_text("The Ledger Daily")
+        expect(page.locator("#chart .bars .point").first).to_be_attached(timeout=PATIENCE)
+        wide = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert wide, "the page scrolls sideways"
+        page.locator("#incidents summary").nth(1).click()
+        expect(page.locator("#incidents details[open] .evidence")).to_contain_text("range 2–9")
+        if SCREENSHOTS:
+            page.locator("#incidents summary").nth(1).click()
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(500)
+            page.screenshot(path=Path(SCREENSHOTS) / f"morning-{view}.png", full_page=view == "phone")
+        assert trouble == []
+
+
+def test_a_hostile_title_is_text(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now, hostile=True)
+    with _looking(browser, tmp_path) as (page, trouble):
+        _drawn(page)
+        expect(page.locator("#stories")).to_contain_text(sample.HOSTILE)
+        page.locator("#incidents summary").nth(1).click()
+        expect(page.locator("#incidents details[open]")).to_contain_text(sample.HOSTILE)
+        assert page.title() == "Barograph"
+        assert page.locator("img[src='x']").count() == 0
+        assert page.locator("a[href^='javascript']").count() == 0
+        assert trouble == []
+
+
+def test_an_inline_script_is_refused_by_the_policy(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    with _looking(browser, tmp_path) as (page, trouble):
+        _drawn(page)
+        page.evaluate(
+            "() => { const s = document.createElement('script'); s.textContent = 'document.title = \"owned\"';"
+            " document.body.append(s); }"
+        )
+        assert page.title() == "Barograph"
+        assert any("Content Security Policy" in line for line in trouble)
+
+
+def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    with _looking(browser, tmp_path, "?series=topic:energy&grain=hour") as (page, trouble):
+        expect(page.locator("#chart-title")).to_have_text("Energy")
+        expect(page.locator("#grain label.selected")).to_have_text("Hours")
+        page.locator("#topics a", has_text="Markets").click()
+        expect(page.locator("#chart-title")).to_have_text("Markets")
+        page.locator("#grain label", has_text="Days").click()
+        page.wait_for_url("**/?series=topic%3Amarkets&grain=day")
+        assert trouble == []
+
+
+def test_a_new_snapshot_appears_by_itself(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    with _looking(browser, tmp_path) as (page, trouble):
+        expect(page.locator(".bar.stale")).to_contain_text("nothing was published yet")
+        sample.write(tmp_path, now=now - timedelta(hours=2), demo=False)
+        expect(page.locator(".bar.stale")).to_contain_text("Nothing has come in for 2 h")
+        expect(page.locator("#stories tbody tr").first).to_be_visible(timeout=PATIENCE)
+        assert page.locator(".bar.demo").count() == 0
+        assert trouble == []

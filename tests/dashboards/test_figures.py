@@ -1,0 +1,105 @@
+"""The charts as data: what is drawn, what is left out, and that feed text stays text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from dashboards.data import Series, View
+from dashboards.figures import series_figure, sparkline
+from tests.dashboards.sample import HOSTILE
+
+
+def _named(figure: go.Figure, name: str) -> list[go.Scatter]:
+    return [trace for trace in figure.data if trace.name == name]
+
+
+def _days(view: View) -> Series:
+    return view.series("market", "all", "day")
+
+
+def test_the_bars_of_a_bucket_add_up_to_its_stories(view: View) -> None:
+    series = _days(view)
+    figure = series_figure(series)
+    total = sum(np.asarray(_named(figure, name)[0].y, float) for name in ("negative", "neutral", "positive"))
+    assert total.tolist() == series.rows["story_count"].tolist()
+
+
+def test_a_missing_day_is_a_gap_in_every_trace_and_never_a_zero(view: View) -> None:
+    series = _days(view)
+    gone = series.rows["bucket_start"].iloc[10:20]
+    figure = series_figure(replace(series, rows=series.rows.drop(index=range(10, 20)).reset_index(drop=True)))
+    for name in ("negative", "positive", "within its range", "above its range"):
+        trace = _named(figure, name)[0]
+        drawn = dict(zip(pd.to_datetime(trace.x, utc=True), np.asarray(trace.y, float), strict=True))
+        assert all(np.isnan(drawn[day]) for day in gone)
+    trace = _named(figure, "sentiment index")[0]
+    index = dict(zip(pd.to_datetime(trace.x, utc=True), np.asarray(trace.y, float), strict=True))
+    assert np.isnan(index[gone.iloc[5]])
+    assert len(_named(figure, "range")) == 1 + len(_named(series_figure(series), "range"))
+
+
+def test_thin_coverage_withholds_the_index_and_is_shaded(view: View) -> None:
+    series = _days(view)
+    rows = series.rows.assign(coverage=0.97)
+    rows.loc[30:32, "coverage"] = 0.2
+    figure = series_figure(replace(series, rows=rows))
+    index = np.asarray(_named(figure, "sentiment index")[0].y, float)
+    assert np.isnan(index[30:33]).all()
+    assert not np.isnan(index[33])
+    assert [shape.type for shape in figure.layout.shapes].count("rect") == 1
+
+
+def test_a_bucket_over_its_range_has_another_shape(view: View) -> None:
+    series = _days(view)
+    above = _named(series_figure(series), "above its range")[0]
+    over = series.rows["negative_stories"] > series.rows["high"]
+    assert over.any()
+    assert np.isfinite(np.asarray(above.y, float)).tolist() == over.tolist()
+    assert above.marker.symbol == "triangle-up"
+    row = series.rows[over].iloc[0]
+    said = f"{row['negative_stories']} of {row['story_count']} negative; usual {row['expected']:.0f}, range"
+    assert above.text[int(over.to_numpy().argmax())].startswith(said)
+
+
+def test_incidents_are_marked_with_their_words_and_no_markup(view: View) -> None:
+    series = _days(view)
+    incidents = series.incidents.assign(label=HOSTILE)
+    marked = _named(series_figure(replace(series, incidents=incidents)), "incident")[0]
+    assert len(marked.x) == len(incidents) == 5
+    assert all("<" not in text and "&lt;/script&gt;" in text for text in marked.text)
+
+
+def test_an_empty_series_says_so_instead_of_drawing(view: View) -> None:
+    figure = series_figure(view.series("entity", "nobody", "day"))
+    assert not figure.data
+    assert figure.layout.annotations[0].text.startswith("No stories in this series in the last 90 days")
+
+
+def test_a_few_stories_an_hour_are_counted_and_many_a_day_are_shared(view: View) -> None:
+    assert series_figure(_days(view)).layout.yaxis3.title.text == "% negative"
+    assert series_figure(view.series("topic", "energy", "hour")).layout.yaxis3.title.text == "negative"
+
+
+def test_a_figure_travels_as_json(view: View) -> None:
+    assert len(json.loads(series_figure(_days(view)).to_json())["data"]) > 6
+
+
+@pytest.mark.parametrize(
+    ("counts", "high", "lines", "alarm"),
+    [([1, 2, 9], 5, 1, True), ([1, float("nan"), 2], 5, 2, False), ([float("nan")] * 3, float("nan"), 0, False)],
+)
+def test_a_sparkline_breaks_where_there_is_nothing(counts: list[float], high: float, lines: int, alarm: bool) -> None:
+    days = pd.DataFrame({"negative_stories": counts, "low": 0.0, "high": high})
+    head, _, svg = sparkline(days).partition(",")
+    assert head == "data:image/svg+xml"
+    shapes = [element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(unquote(svg))]
+    assert shapes.count("polyline") == lines
+    assert ("#dd7a26" in unquote(svg)) is alarm

@@ -1,0 +1,108 @@
+"""aggregate: what is rebuilt, that a repeat changes nothing, and that order does not matter."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.aggregate import run
+from pipeline.context import Context
+from tests.conftest import MovableClock
+from tests.pipeline.seeds import MODEL, Piece, activate_model, put
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+COLUMNS = "bucket_start, grain, scope, key, model_version, news_volume, story_count, negative_stories, polarity_sum"
+
+
+def trends(context: Context, columns: str = COLUMNS) -> list[tuple[object, ...]]:
+    with context.warehouse.read() as con:
+        return con.execute(f"SELECT {columns} FROM trends ORDER BY ALL").fetchall()
+
+
+def pieces(n: int, days: int = 4) -> list[Piece]:
+    made = []
+    for i in range(n):
+        seen = NOON - timedelta(hours=24 * days * i / n)
+        made.append(
+            Piece(
+                f"a{i}", seen - timedelta(minutes=10), seen, story_id=f"s{i % (n // 2)}", publisher=f"P{i % 3}",
+                p_negative=(i % 7) / 8, entities={"co:x": (0.9, (i % 5) / 6, 0.1)} if i % 4 == 0 else {},
+                themes=(("", "fraud"),) if i % 9 == 0 else (),
+            )
+        )  # fmt: skip
+    return made
+
+
+def test_without_a_model_there_is_a_note_and_no_failure(context: Context) -> None:
+    report = run(context)
+    assert "no model is active" in report.notes[0]
+
+
+def test_a_repeated_pass_leaves_the_same_rows(context: Context) -> None:
+    activate_model(context.warehouse)
+    put(context.warehouse, pieces(40))
+    assert run(context).counts["buckets"] > 0
+    first = trends(context)
+    run(context)
+    assert trends(context) == first
+    run(context, full=True)
+    assert trends(context) == first
+
+
+def test_incremental_passes_agree_with_one_full_rebuild(context: Context, clock: MovableClock) -> None:
+    activate_model(context.warehouse)
+    world = pieces(60)
+    random.Random(5).shuffle(world)
+    for chunk in (world[:20], world[20:45], world[45:]):
+        put(context.warehouse, chunk)
+        run(context)
+        clock.now += timedelta(hours=3)
+    incremental = trends(context)
+    run(context, full=True)
+    assert trends(context) == incremental
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_order_of_arrival_does_not_matter(context: Context, seed: int) -> None:
+    activate_model(context.warehouse)
+    world = pieces(50)
+    put(context.warehouse, world)
+    run(context)
+    straight = trends(context)
+    for table in ("articles", "story_members", "mentions", "themes", "scores", "trends"):
+        context.warehouse.transact("articles", lambda tx, table=table: tx.con.execute(f"DELETE FROM {table}"))
+    random.Random(seed).shuffle(world)
+    for piece in world[:5]:
+        put(context.warehouse, [piece])
+    put(context.warehouse, world)
+    run(context)
+    assert trends(context) == straight
+
+
+def test_a_late_copy_changes_the_story_where_it_first_appeared(context: Context, clock: MovableClock) -> None:
+    activate_model(context.warehouse)
+    put(context.warehouse, [Piece("a", NOON, NOON, "s", "P0", p_negative=0.9)])
+    run(context)
+    clock.now = NOON + timedelta(days=3)
+    late = Piece("b", clock.now, clock.now, "s", "P1", p_negative=0.0, p_positive=0.9)
+    put(context.warehouse, [late])
+    run(context)
+    market = [row for row in trends(context) if row[1:3] == ("day", "market")]
+    assert [row[5:8] for row in market] == [(1, 1, 0), (1, 0, 0)]
+
+
+def test_another_model_version_is_left_alone(context: Context, clock: MovableClock) -> None:
+    activate_model(context.warehouse)
+    world = pieces(20)
+    put(context.warehouse, world)
+    run(context)
+    old = trends(context)
+    clock.now += timedelta(hours=1)
+    put(context.warehouse, [replace(p, p_negative=0.99) for p in world], model="words@2")
+    activate_model(context.warehouse, "words@2")
+    run(context)
+    assert [row for row in trends(context) if row[4] == MODEL] == old
+    assert {row[4] for row in trends(context)} == {MODEL, "words@2"}

@@ -1,0 +1,108 @@
+"""Themes: what counts, what denial and negation take away, and whom a theme is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import RulesError
+from pipeline.link import open_linker
+from pipeline.link.themes import Themes, load_themes
+
+LINKER = open_linker()
+
+
+def themes(text: str) -> set[str]:
+    return {hit.theme for hit in load_themes().find(text)}
+
+
+@pytest.mark.parametrize(
+    ("text", "theme"),
+    [
+        ("Orrin Foods defaults on its bonds", "default"),
+        ("Holt & Maar files for bankruptcy", "bankruptcy"),
+        ("Retailer Holt falls into administration", "bankruptcy"),
+        ("Velmont cut to junk by agency", "downgrade"),
+        ("Founder of Tolva charged over accounting scandal", "fraud"),
+        ("Regulator fines Brightwater Bank", "enforcement"),
+        ("US imposes sanctions on shipping line", "sanctions"),
+        ("Hackers steal customer data at Tidewell", "cyber"),
+        ("Fund suspends redemptions after cash crunch", "liquidity"),
+        ("Carmaker recalls 20,000 vans over brakes", "recall"),
+        ("Lender to axe 900 jobs", "layoffs"),
+        ("Shareholders file class action against Tolva", "litigation"),
+        ("Holt issues profit warning", "profit_warning"),
+        ("Maar chief executive steps down", "management_exit"),
+    ],
+)
+def test_each_theme_is_found(text: str, theme: str) -> None:
+    assert theme in themes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "theme"),
+    [
+        ("No default expected at Velmont", "default"),
+        ("Velmont denies fraud", "fraud"),
+        ("Holt avoids bankruptcy", "bankruptcy"),
+        ("Holt not insolvent, says chairman", "bankruptcy"),
+        ("Fraud charges against Tolva dismissed", "fraud"),
+        ("US lifts sanctions on metals group", "sanctions"),
+        ("Default setting of the browser changes", "default"),
+        ("Tolva rules out job cuts", "layoffs"),
+        ("Author recalls his early years in banking", "recall"),
+    ],
+)
+def test_negation_denial_and_other_senses(text: str, theme: str) -> None:
+    assert theme not in themes(text)
+
+
+def test_a_denial_reaches_to_the_end_of_its_clause_only() -> None:
+    assert "fraud" in themes("Velmont denies wrongdoing, faces fraud probe")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("JPMorgan downgrades Tesla to neutral", ("co:tesla", "downgrade")),
+        ("Tesla downgraded by Goldman Sachs", ("co:tesla", "downgrade")),
+        ("SEC fines Boeing over disclosures", ("co:boeing", "enforcement")),
+        ("Boeing and Airbus diverge as Boeing recalls jets", ("co:boeing", "recall")),
+    ],
+)
+def test_a_theme_goes_to_the_company_it_is_about(title: str, expected: tuple[str, str]) -> None:
+    towards = [row for row in LINKER.link(title).themes if row[0] and row[1] == expected[1]]
+    assert towards == [expected]
+    assert ("", expected[1]) in LINKER.link(title).themes
+
+
+def test_a_theme_of_the_summary_goes_to_the_only_company() -> None:
+    linked = LINKER.link("Trouble at Boeing", "The maker faces a fraud probe. More follows.")
+    assert ("co:boeing", "fraud") in linked.themes
+
+
+def test_a_theme_without_a_company_is_the_articles_only() -> None:
+    assert LINKER.link("Wave of job cuts hits the north").themes == (("", "layoffs"),)
+
+
+def test_positions_hold_in_texts_whose_lower_case_is_longer() -> None:
+    text = "İİİİ Holt files for bankruptcy"
+    (hit,) = load_themes().find(text)
+    assert text[hit.start : hit.end] == "bankruptcy"
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("[themes.a]\npattern = ['x']", "pattern"),
+        ("[themes.a]\nsevere = true", "patterns"),
+        ("[themes.a]\npatterns = ['*']", "'*'"),
+        ("nonsense", "TOML"),
+    ],
+)
+def test_a_broken_file_names_what_is_wrong(body: str, named: str) -> None:
+    with pytest.raises(RulesError, match=named.replace("*", r"\*")):
+        Themes(f"negations = ['no']\nreversals = ['denied']\n{body}")
+
+
+def test_severe_themes() -> None:
+    assert load_themes().severe == {"bankruptcy", "default", "fraud", "enforcement", "sanctions", "liquidity"}

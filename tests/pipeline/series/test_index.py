@@ -1,0 +1,86 @@
+"""The index by a worked example, its band, and that neither the future nor unknown coverage plays a part."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.series.index import COVERAGE_FLOOR, with_index
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def days(polarity: list[float], stories: list[int] | None = None, **columns: object) -> pd.DataFrame:
+    n = len(polarity)
+    counts = np.array(stories or [10] * n, float)
+    frame = pd.DataFrame(
+        {
+            "bucket_start": [START + timedelta(days=i) for i in range(n)],
+            "scope": "market",
+            "key": "all",
+            "story_count": counts,
+            "polarity_sum": np.array(polarity) * counts,
+            "polarity_sq_sum": (np.array(polarity) ** 2 + 0.2) * counts,
+            "abstained": 0,
+            "expected": np.nan,
+            "covered": np.nan,
+        }
+    )
+    return frame.assign(**columns)
+
+
+def test_the_worked_example_of_the_definitions() -> None:
+    """Half-life one day: the second day's ratio is (0.5 × 10 × 0.2 + 30 × −0.4) / (0.5 × 10 + 30) = −11/35."""
+    polarity = [0.2, -0.4, 0.3, 0.1] * 4
+    frame = with_index(days(polarity, [10, 30, 10, 20] * 4), "day", half_life_hours=24)
+    ratios, total, count = [], 0.0, 0.0
+    for value, n in zip(polarity, [10, 30, 10, 20] * 4, strict=True):
+        total, count = total / 2 + value * n, count / 2 + n
+        ratios.append(total / count)
+    assert ratios[1] == pytest.approx(-11 / 35)
+    past = np.array(ratios[:12])
+    assert frame["sentiment_index"].iloc[12] == pytest.approx((ratios[12] - past.mean()) / past.std(ddof=1))
+    assert frame["net_sentiment"].tolist() == pytest.approx(polarity)
+    assert frame["sentiment_index"].iloc[:10].isna().all(), "ten days are needed to compare with"
+
+
+def test_the_future_changes_nothing() -> None:
+    rng = np.random.default_rng(1)
+    polarity = list(rng.normal(0.1, 0.2, 60))
+    whole, part = with_index(days(polarity), "day"), with_index(days(polarity[:40]), "day")
+    pd.testing.assert_frame_equal(whole.head(40), part)
+
+
+def test_the_band_is_wider_with_fewer_and_with_unsure_stories() -> None:
+    polarity = list(np.random.default_rng(2).normal(0.1, 0.2, 40))
+    width = {}
+    many = days(polarity, [50] * 40)
+    for name, frame in {"many": many, "few": days(polarity, [3] * 40), "unsure": many.assign(abstained=40)}.items():
+        judged = with_index(frame, "day").iloc[-1]
+        width[name] = judged["band_high"] - judged["band_low"]
+        assert judged["band_low"] < judged["sentiment_index"] < judged["band_high"]
+    assert width["few"] > 2 * width["many"]
+    assert width["unsure"] > 1.2 * width["many"]
+
+
+def test_coverage_under_the_floor_withholds_and_unknown_does_not() -> None:
+    polarity = list(np.random.default_rng(3).normal(0.1, 0.2, 30))
+    blind = days(polarity, expected=10.0, covered=10 * COVERAGE_FLOOR - 1)
+    assert with_index(blind, "day")["sentiment_index"].isna().all()
+    assert with_index(days(polarity), "day")["sentiment_index"].notna().sum() == 20
+    assert with_index(days(polarity), "day")["coverage"].isna().all()
+
+
+def test_series_do_not_touch_each_other() -> None:
+    rng = np.random.default_rng(4)
+    one, two = days(list(rng.normal(0, 0.2, 30))), days(list(rng.normal(0.5, 0.2, 30))).assign(key="other")
+    mixed = with_index(pd.concat([two, one]).sample(frac=1, random_state=1), "day")
+    alone = with_index(one, "day")
+    pd.testing.assert_frame_equal(mixed[mixed["key"] == "all"].reset_index(drop=True), alone)
+
+
+def test_no_rows_are_no_failure() -> None:
+    assert "sentiment_index" in with_index(days([]), "hour").columns

@@ -1,0 +1,81 @@
+"""`pipeline.task`: what a scheduler calls, with the settings that BAROGRAPH_CONFIG names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+import duckdb
+import pytest
+
+from pipeline import task
+from pipeline.errors import SettingsError, UsageError, WorkError
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "barograph.toml"
+    file.write_text('[store]\nwarehouse = "duckdb:b.duckdb"\n')
+    monkeypatch.setenv("BAROGRAPH_CONFIG", str(file))
+    return file
+
+
+def test_a_stage_runs_on_the_store_that_the_settings_name(config: Path) -> None:
+    counts = task.run("aggregate", run_id="r1")
+    assert all(isinstance(value, int) for value in counts.values())
+    assert (config.parent / "b.duckdb").exists()
+
+
+def test_apart_answers_the_same_counts_and_passes_the_log_on(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    here = task.run("aggregate")
+    caplog.clear()
+    assert task.run_apart("aggregate") == here
+    assert "INFO pipeline.stages: aggregate: " in caplog.text
+
+
+def test_a_missing_settings_file_is_a_usage_error_in_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BAROGRAPH_CONFIG", str(tmp_path / "none.toml"))
+    with pytest.raises(SettingsError) as here:
+        task.run("link")
+    with pytest.raises(UsageError) as apart:
+        task.run_apart("link")
+    assert str(apart.value) == str(here.value)
+
+
+def test_apart_a_crash_is_work_that_failed_and_its_traceback_is_logged(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(WorkError, match="ended with status 1"):
+        task.run_apart("no-such-stage")
+    assert "ValueError: no stage is named no-such-stage" in caplog.text
+
+
+class TimeIsUp(Exception):
+    """What the handler of our signal raises."""
+
+
+def test_apart_a_time_limit_ends_the_child_too(config: Path) -> None:
+    config.write_text('[store]\nwarehouse = "duckdb:b.duckdb"\nlock_timeout_s = 60\n')
+
+    def up(signum: int, frame: FrameType | None) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGUSR1, up)
+    timer = threading.Timer(2, os.kill, (os.getpid(), signal.SIGUSR1))
+    started = time.monotonic()
+    try:
+        # The child waits for the store that we hold.
+        with duckdb.connect(config.parent / "b.duckdb"), pytest.raises(TimeIsUp):
+            timer.start()
+            task.run_apart("aggregate")
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started < 30
