@@ -37,8 +37,10 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         with context.warehouse.read() as con:
             cursor = con.execute(
                 "SELECT feed_id, title, publisher, kind, url, status, failures, last_outcome, last_error,"
-                " last_fetch_at, last_success_at, last_new_at, next_fetch_at"
-                " FROM feeds WHERE status <> 'removed' ORDER BY kind, title"
+                " last_fetch_at, last_success_at, last_new_at, next_fetch_at, late.summary AS late"
+                " FROM feeds LEFT JOIN (SELECT key, any_value(summary) AS summary FROM incidents"
+                " WHERE scope = 'feed' AND state IN ('firing', 'acknowledged') GROUP BY key) late ON late.key = feed_id"
+                " WHERE status <> 'removed' ORDER BY kind, title"
             )
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -181,6 +183,8 @@ def _state(row: dict[str, Any], now: datetime) -> str:
     if row["last_fetch_at"] is None:
         return "not fetched yet"
     if not row["failures"] and not row["last_error"]:
+        if row["late"]:
+            return f"late: {row['late'].partition(': ')[2]}"
         return "well" if row["last_new_at"] else "answers, but has delivered nothing yet"
     due = row["next_fetch_at"]
     when = f"; next try {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if due and due > now else ""

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
-from pipeline.ingest.archive import import_frame
 
 from demo.archive import read
 from demo.serve import FeedServer
 from pipeline.context import Clock, Context, Progress, Report, open_context, silent, utc_now
 from pipeline.errors import InputError, PortInUse
+from pipeline.ingest.archive import import_frame
 from pipeline.stages import STAGES, run_stage
 
 __all__ = ["LIVE", "Summary", "prepare", "run", "serve_pages"]

@@ -9,8 +9,11 @@ with the headlines behind each day is written to build/real-headlines-full.md, w
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import tomllib
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from pipeline.series.buckets import register, with_sql
 from pipeline.stages import STAGES, run_stage
 
 ROOT = Path(__file__).resolve().parent.parent
+TOPIC_LIMIT = 0.05
 FROM, TO = datetime(2018, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 ARCHIVES = (
     ("guardian_headlines.csv", "The Guardian", {"title": "Headlines", "published_at": "Time"}, "Europe/London"),
@@ -63,18 +67,26 @@ def read(context: Context) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     with context.warehouse.read() as con:
         active = active_model(con)
         assert active is not None
-        trends = con.execute(
-            "SELECT * FROM trends WHERE grain = 'day' AND model_version = ? ORDER BY ALL", [active.model_version]
-        ).df()
+        trends = (
+            con.execute(
+                "SELECT * FROM trends WHERE grain = 'day' AND model_version = ? ORDER BY ALL", [active.model_version]
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
         register(con)
-        behind = con.execute(
-            with_sql("recorded_at") + BEHIND,
-            {
-                "as_of": datetime.now(UTC),
-                "model_version": active.model_version,
-                "negative_limit": active.negative_limit,
-            },
-        ).df()
+        behind = (
+            con.execute(
+                with_sql("recorded_at") + BEHIND,
+                {
+                    "as_of": datetime.now(UTC),
+                    "model_version": active.model_version,
+                    "negative_limit": active.negative_limit,
+                },
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
     return trends, behind, active.model_version
 
 
@@ -93,6 +105,7 @@ def picture(trends: pd.DataFrame, unusual: pd.DataFrame, vix: pd.DataFrame, to: 
     top.set_title("SIMULATED · share of negative headlines (Guardian business, CNBC) above the VIX", loc="left")
     bottom.plot(pd.to_datetime(vix.DATE, utc=True), vix.CLOSE, color="#2b5c8a")
     bottom.set_ylabel("VIX, close")
+    bottom.set_xlim(share.index.min(), share.index.max())
     for axes in (top, bottom):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e9ec")
@@ -125,7 +138,11 @@ def page(reports: list[Report], trends: pd.DataFrame, behind: pd.DataFrame, vers
     lines = [own["opening"].strip(), "", f"SIMULATED with model `{version}`.", ""]
     lines += ["| stage | counts | seconds |", "|---|---|---|"]
     for report in reports:
-        counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in report.counts.items() if n)
+        counts = ", ".join(
+            f"{n:,} {name.replace('_', ' ')}"
+            for name, n in report.counts.items()
+            if n and not name.startswith("reason_")
+        )
         lines.append(f"| {report.stage} | {counts} | {report.seconds:.1f} |")
     lines += [
         "",
@@ -140,7 +157,9 @@ def page(reports: list[Report], trends: pd.DataFrame, behind: pd.DataFrame, vers
     topics = trends[trends.scope == "topic"]
     for key in sorted(topics.key.unique()):
         days = unusual_days(topics[topics.key == key], start=FROM, end=TO, min_stories=3)
+        days = days[days.p_value < TOPIC_LIMIT]
         if days.empty:
+            lines += ["", f"## {names.get(key, key)}", "", f"No day with p < {TOPIC_LIMIT}."]
             continue
         labels = {label for label, group in zip(taxonomy().labels, taxonomy().keys, strict=True) if group == key}
         lines += ["", f"## {names.get(key, key)}", ""]
@@ -152,13 +171,20 @@ def main() -> None:
     """Run everything and write the page, the full page and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "real-headlines", help="where the store goes")
+    parser.add_argument(
+        "--words", action="store_true", help="only write the pages again, from the store of the last run"
+    )
     arguments = parser.parse_args()
     data = Path(os.environ.get("BAROGRAPH_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    config = arguments.work / "barograph.toml"
-    config.write_text("", encoding="utf-8")
+    config, kept = arguments.work / "barograph.toml", arguments.work / "reports.json"
+    if not arguments.words:
+        shutil.rmtree(arguments.work, ignore_errors=True)
+        arguments.work.mkdir(parents=True)
+        config.write_text("", encoding="utf-8")
+        reports = run_stages(open_context(config), data)
+        kept.write_text(json.dumps([asdict(report) for report in reports]), encoding="utf-8")
     context = open_context(config)
-    reports = run_stages(context, data)
+    reports = [Report(**values) for values in json.loads(kept.read_text(encoding="utf-8"))]
     trends, behind, version = read(context)
     trends["bucket_start"] = pd.to_datetime(trends["bucket_start"], utc=True)
     vix = pd.read_csv(data / "market" / "vix_daily_2017_2019.csv")
@@ -171,9 +197,9 @@ def main() -> None:
     (ROOT / "docs" / "real-headlines.md").write_text(
         page(reports, trends, behind, version, full=False), encoding="utf-8"
     )
-    (ROOT / "build" / "real-headlines-full.md").write_text(
-        page(reports, trends, behind, version, full=True), encoding="utf-8"
-    )
+    full = ROOT / "build" / "real-headlines-full.md"
+    full.parent.mkdir(exist_ok=True)
+    full.write_text(page(reports, trends, behind, version, full=True), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ Settings: {settings}.
 {note}
 
 ## Final figures
-Measured once, by the command above, through the code that scores; repeat with
+Measured once, after the training, through the code that scores; repeat with
 
     barograph evaluate --recipe {name} --root DATA --model DIR
 

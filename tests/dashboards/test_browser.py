@@ -29,7 +29,7 @@ VIEWS = {
 
 
 @contextmanager
-def _looking(browser: Browser, root: Path, query: str = "", view: str = "light") -> Iterator[tuple[Page, list[str]]]:
+def looking(browser: Browser, root: Path, query: str = "", view: str = "light") -> Iterator[tuple[Page, list[str]]]:
     """A page on the snapshot under `root`, and what went wrong on it; the reports that count are empty at the end."""
     trouble: list[str] = []
     settings = Settings(store={"published": root}, dashboard={"port": 0})
@@ -47,7 +47,7 @@ def _looking(browser: Browser, root: Path, query: str = "", view: str = "light")
             page.close()
 
 
-def _drawn(page: Page) -> None:
+def drawn(page: Page) -> None:
     expect(page.locator("#topics table, #topics .quiet").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#chart .main-svg").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#incidents .incident, #incidents .quiet").first).to_be_visible(timeout=PATIENCE)
@@ -63,8 +63,8 @@ def test_the_page_shows_everything_without_an_error_or_a_request_elsewhere(
     browser: Browser, tmp_path: Path, now: datetime, view: str
 ) -> None:
     sample.write(tmp_path, now=now)
-    with _looking(browser, tmp_path, view=view) as (page, trouble):
-        _drawn(page)
+    with looking(browser, tmp_path, view=view) as (page, trouble):
+        drawn(page)
         expect(page.locator(".bar.demo")).to_contain_text("DEMO")
         expect(page.locator("#as-of")).to_contain_text("data as of")
         expect(page.locator("#companies tbody tr").first).to_contain_text("Harrowgate Mutual")
@@ -84,8 +84,8 @@ def test_the_page_shows_everything_without_an_error_or_a_request_elsewhere(
 
 def test_a_hostile_title_is_text(browser: Browser, tmp_path: Path, now: datetime) -> None:
     sample.write(tmp_path, now=now, hostile=True)
-    with _looking(browser, tmp_path) as (page, trouble):
-        _drawn(page)
+    with looking(browser, tmp_path) as (page, trouble):
+        drawn(page)
         expect(page.locator("#stories")).to_contain_text(sample.HOSTILE)
         page.locator("#incidents summary").nth(1).click()
         expect(page.locator("#incidents details[open]")).to_contain_text(sample.HOSTILE)
@@ -97,8 +97,8 @@ def test_a_hostile_title_is_text(browser: Browser, tmp_path: Path, now: datetime
 
 def test_an_inline_script_is_refused_by_the_policy(browser: Browser, tmp_path: Path, now: datetime) -> None:
     sample.write(tmp_path, now=now)
-    with _looking(browser, tmp_path) as (page, trouble):
-        _drawn(page)
+    with looking(browser, tmp_path) as (page, trouble):
+        drawn(page)
         page.evaluate(
             "() => { const s = document.createElement('script'); s.textContent = 'document.title = \"owned\"';"
             " document.body.append(s); }"
@@ -109,7 +109,7 @@ def test_an_inline_script_is_refused_by_the_policy(browser: Browser, tmp_path: P
 
 def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp_path: Path, now: datetime) -> None:
     sample.write(tmp_path, now=now)
-    with _looking(browser, tmp_path, "?series=topic:energy&grain=hour") as (page, trouble):
+    with looking(browser, tmp_path, "?series=topic:energy&grain=hour") as (page, trouble):
         expect(page.locator("#chart-title")).to_have_text("Energy")
         expect(page.locator("#grain label.selected")).to_have_text("Hours")
         page.locator("#topics a", has_text="Markets").click()
@@ -120,7 +120,7 @@ def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp
 
 
 def test_a_new_snapshot_appears_by_itself(browser: Browser, tmp_path: Path, now: datetime) -> None:
-    with _looking(browser, tmp_path) as (page, trouble):
+    with looking(browser, tmp_path) as (page, trouble):
         expect(page.locator(".bar.stale")).to_contain_text("nothing was published yet")
         sample.write(tmp_path, now=now - timedelta(hours=2), demo=False)
         expect(page.locator(".bar.stale")).to_contain_text("Nothing has come in for 2 h")

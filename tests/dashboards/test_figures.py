@@ -94,7 +94,7 @@ def test_a_figure_travels_as_json(view: View) -> None:
 
 @pytest.mark.parametrize(
     ("counts", "high", "lines", "alarm"),
-    [([1, 2, 9], 5, 1, True), ([1, float("nan"), 2], 5, 2, False), ([float("nan")] * 3, float("nan"), 0, False)],
+    [([1, 2, 9], 5, 1, True), ([1, 1, float("nan"), 2, 2], 5, 2, False), ([float("nan")] * 3, float("nan"), 0, False)],
 )
 def test_a_sparkline_breaks_where_there_is_nothing(counts: list[float], high: float, lines: int, alarm: bool) -> None:
     days = pd.DataFrame({"negative_stories": counts, "low": 0.0, "high": high})

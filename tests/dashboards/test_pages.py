@@ -46,7 +46,7 @@ def test_the_most_unusual_comes_first_and_the_young_say_so(view: View) -> None:
     assert rows["status"].iloc[-1] == "warming_up"
     said = _text(panels.unusual(view, "entity", "today", 20))
     assert f"{rows['negative_stories'].iloc[0]} of {rows['story_count'].iloc[0]} negative" in said
-    assert "warming up, no range yet" in said
+    assert "warming up: no range" in said
 
 
 def test_no_stories_is_said_to_be_no_data(view: View) -> None:
@@ -71,7 +71,7 @@ def test_late_feeds_are_named_with_their_silence_and_last_error(view: View) -> N
     listing, note = panels.feeds(view, sample.NOW)
     said = _text(listing)
     assert note == "2 late"
-    assert "The Ledger Daily late nothing new for 9 h" in said
+    assert "The Ledger Daily late silent for 9 h" in said
     assert "did not answer within 20 s" in said
     assert "Harbour Wire" not in said
 

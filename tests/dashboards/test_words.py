@@ -36,8 +36,8 @@ def test_an_age_has_one_unit(minutes: float, said: str) -> None:
 
 def test_what_is_not_known_is_said_so_and_is_never_a_zero() -> None:
     assert words.age_words(None, NOW) == "never"
-    assert words.range_words(math.nan, math.nan, math.nan, "warming_up") == "warming up, no range yet"
-    assert words.range_words(math.nan, math.nan, math.nan, "too_sparse") == "too sparse for a range"
+    assert words.range_words(math.nan, math.nan, math.nan, "warming_up") == "warming up: no range"
+    assert words.range_words(math.nan, math.nan, math.nan, "too_sparse") == "too sparse: no range"
     assert words.counts_words(0, 0) == "no stories"
     assert words.polarity_mark(math.nan) == ("○", "unscored")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from demo.serve import FeedServer
 
+from demo.serve import FeedServer
 from pipeline.stages import STAGES, run_stage
 from tests.support.canonical import canonical
 from tests.support.killed import context_at, options_for, run_and_die

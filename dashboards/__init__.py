@@ -1,0 +1,1 @@
+"""The pages: a Dash app that reads the published snapshot only."""

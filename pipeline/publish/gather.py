@@ -1,0 +1,130 @@
+"""Reading the store for a snapshot: the only SQL of this stage. All comes out as Arrow, then the store is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.promotion import active_model
+from pipeline.publish.tables import TABLES
+from pipeline.series import buckets
+
+__all__ = ["HOURS_KEPT", "STORIES_KEPT", "Gathered", "gather"]
+
+STORIES_KEPT = timedelta(days=90)
+HOURS_KEPT = timedelta(days=200)  # 180 days standardise the index, and some to draw
+
+# Counted, owners, scores, entities and themes are those of the series (`pipeline.series.buckets`), so that the list of
+# stories and the counts above it are about the same things.
+_STORIES = """,
+    told AS (
+        SELECT c.*, j.status, j.p_negative, j.p_positive - j.p_negative AS polarity, j.topic,
+            row_number() OVER (PARTITION BY c.story_id ORDER BY c.counted_at, c.article_id) AS place,
+            CASE WHEN j.status = 'scored' THEN row_number() OVER (
+                PARTITION BY c.story_id, c.owner, j.status = 'scored' ORDER BY c.counted_at, c.article_id) END AS heard
+        FROM counted AS c LEFT JOIN judged AS j ON j.article_id = c.article_id AND j.revision = c.revision
+            AND j.entity_id = ''),
+    story AS (
+        SELECT story_id, min(counted_at) AS first_at, count(*) AS articles, count(DISTINCT owner) AS owners,
+            max(article_id) FILTER (place = 1) AS article_id, max(revision) FILTER (place = 1) AS revision,
+            coalesce(max(status) FILTER (place = 1), 'unscored') AS status, max(topic) FILTER (place = 1) AS topic,
+            -- Each owner's first scored article; rounded, because the order of a float sum is not ours to choose.
+            round(avg(p_negative) FILTER (heard = 1), 6) AS p_negative,
+            round(avg(polarity) FILTER (heard = 1), 6) AS polarity
+        FROM told GROUP BY story_id HAVING min(counted_at) >= $since),
+    named AS (
+        SELECT article_id, revision, list(entity_id ORDER BY relevance DESC, entity_id) AS entity_ids,
+            list(coalesce(name, entity_id) ORDER BY relevance DESC, entity_id) AS entities
+        FROM about LEFT JOIN (SELECT entity_id, any_value(name) AS name FROM entities GROUP BY ALL) USING (entity_id)
+        GROUP BY ALL),
+    why AS (SELECT article_id, revision, list(DISTINCT theme ORDER BY theme) AS themes FROM themed GROUP BY ALL)
+SELECT s.*, s.p_negative > $limit AS negative, a.title, a.publisher, a.url, a.imported, n.entity_ids, n.entities,
+    w.themes
+FROM story AS s JOIN articles AS a USING (article_id, revision)
+LEFT JOIN named AS n USING (article_id, revision) LEFT JOIN why AS w USING (article_id, revision)
+"""
+
+_TRENDS = "SELECT * FROM trends WHERE grain = 'day' OR bucket_start >= $hours"
+
+_ENTITIES = """
+SELECT * FROM entities WHERE entity_id IN (SELECT key FROM trends WHERE scope = 'entity')
+    OR entity_id IN (SELECT unnest(entity_ids) FROM stories_published)
+"""
+
+_FETCHES = """
+SELECT feed_id, outcome, count(*) AS attempts, coalesce(sum(new_articles), 0) AS new_articles,
+    coalesce(sum(bytes), 0) AS bytes, round(coalesce(sum(seconds), 0), 3) AS seconds
+FROM fetches WHERE fetched_at > $day GROUP BY ALL
+"""
+
+# Which feeds an open health incident names; the words are the judgement's own.
+_LATE = """
+SELECT json_extract_string(v.payload, '$.feed_id') AS feed_id,
+    max_by(json_extract_string(v.payload, '$.sentence'), v.recorded_at) AS late_sentence,
+    max_by(TRY_CAST(json_extract_string(v.payload, '$.last_new_at') AS TIMESTAMPTZ), v.recorded_at) AS last_new_at
+FROM evidence v JOIN incidents i USING (incident_id)
+WHERE v.kind = 'feed' AND i.kind = 'health' AND i.resolved_at IS NULL GROUP BY ALL
+"""
+
+_FITS = """
+SELECT fit_id, scope, key, grain, model_version, fitted_for, status, parameters FROM fits
+WHERE model_version = $model
+"""
+
+_AS_OF = """
+SELECT greatest((SELECT max(last_success_at) FROM feeds), (SELECT max(recorded_at) FROM articles))
+"""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the store said: published tables that need no more work, and the fits to judge series with."""
+
+    tables: dict[str, pa.Table]
+    fits: pa.Table
+    late: pd.DataFrame
+    data_as_of: datetime | None
+    model: tuple[str, float] | None
+
+
+def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
+    """Read all that a snapshot needs, in one consistent view of the store."""
+    active = active_model(con)
+    model = (active.model_version, active.negative_limit) if active else None
+    version, limit = model or ("", 1.0)
+    newest = _one(con, "SELECT max(coalesce(published_at, known_at)) FROM articles WHERE coalesce(imported, false)")
+    live = _one(con, "SELECT max(known_at) FROM articles WHERE NOT coalesce(imported, false)")
+    # An archive alone shows its own last days; once news arrives, the newest news counts.
+    until = min(live or newest or now, now)
+    tables = {
+        "trends": _query(con, _TRENDS, hours=until - HOURS_KEPT),
+        "stories": _stories(con, until - STORIES_KEPT, version, limit),
+        "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1)),
+    }
+    for name in ("incidents", "incident_events", "evidence", "models"):
+        tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
+    tables["feeds"] = _query(con, "SELECT * FROM feeds")
+    con.register("stories_published", tables["stories"])
+    tables["entities"] = _query(con, _ENTITIES)
+    con.unregister("stories_published")
+    late: pd.DataFrame = _query(con, _LATE).to_pandas()
+    return Gathered(tables, _query(con, _FITS, model=version), late, _one(con, _AS_OF), model)
+
+
+def _stories(con: duckdb.DuckDBPyConnection, since: datetime, version: str, limit: float) -> pa.Table:
+    buckets.register(con)
+    sql = buckets.with_sql("recorded_at") + _STORIES
+    return _query(con, sql, as_of=datetime(9999, 1, 1, tzinfo=UTC), model_version=version, limit=limit, since=since)
+
+
+def _query(con: duckdb.DuckDBPyConnection, sql: str, **values: object) -> pa.Table:
+    return con.execute(sql, values or None).to_arrow_table()
+
+
+def _one(con: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
+    row = con.execute(sql).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,92 @@
+"""Parquet parts named by their content: the same rows give the same file, shared and not written again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.publish.tables import Published
+
+__all__ = ["TEMPORARY", "Part", "sync_folder", "write_parts", "write_safely"]
+
+TEMPORARY = ".writing"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a table. `file` is relative to the snapshot's root; `day` is YYYY-MM-DD, or 'all'."""
+
+    file: str
+    day: str
+    rows: int
+    written: bool = True
+
+
+def write_parts(root: Path, table: Published, rows: pa.Table, now: datetime) -> list[Part]:
+    """Cut `rows` into parts and write those that are not there yet; at least one part, so that the columns are known.
+
+    Rows are put into `table.order` first, so the order they came in does not matter.
+    """
+    rows = rows.select(table.schema.names).cast(table.schema)
+    rows = rows.sort_by([(column, "ascending") for column in table.order])
+    folder = root / table.name
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [_write(folder, day, part, now) for day, part in _days(table, rows)]
+    if any(part.written for part in parts):
+        sync_folder(folder)
+    return parts
+
+
+def _days(table: Published, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    if table.day is None or rows.num_rows == 0:
+        yield "all", rows
+        return
+    days = pc.strftime(rows[table.day], format="%Y-%m-%d").combine_chunks()
+    order = pc.sort_indices(days)  # stable: the order within a day stays
+    runs = pc.run_end_encode(days.take(order))
+    start = 0
+    for day, stop in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield day or "undated", rows.take(order.slice(start, stop - start))
+        start = stop
+
+
+def _write(folder: Path, day: str, rows: pa.Table, now: datetime) -> Part:
+    sink = pa.BufferOutputStream()
+    # Plain settings and one row group per million rows: the bytes depend on the rows and the writer's version only.
+    pq.write_table(rows.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=1 << 20)
+    content = sink.getvalue().to_pybytes()
+    name = f"{day}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
+    path = folder / name
+    fresh = not path.exists()
+    if fresh:
+        write_safely(path, content)
+    # The age of a part is the time of the last publish that used it, by our own clock.
+    os.utime(path, (now.timestamp(), now.timestamp()))
+    return Part(f"{folder.name}/{name}", day, rows.num_rows, fresh)
+
+
+def write_safely(path: Path, content: bytes) -> None:
+    """Write `path` so that a reader sees the old file or the new one whole, also after a crash."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,104 @@
+"""The demo from end to end, with the shipped model: what was planted is found, what must stay calm stays calm."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.archive import read
+from demo.run import Summary, run
+from pipeline.errors import InputError, PortInUse
+from pipeline.publish.snapshot import Snapshot
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    return run(tmp_path_factory.mktemp("demo") / "here", check_port=False)
+
+
+def incidents(summary: Summary) -> list[tuple[str, str, str]]:
+    with summary.context.warehouse.read() as con:
+        return con.execute("SELECT rule, key, label FROM incidents ORDER BY ALL").fetchall()
+
+
+def test_the_planted_bankruptcy_the_insurers_and_the_silent_feed_are_found(summary: Summary) -> None:
+    found = incidents(summary)
+    assert ("event-watchlist", "demo:holt-maar", "Holt & Maar") in found
+    assert any(rule.startswith("negative-share-sector") and key == "insurers" for rule, key, _ in found)
+    assert any(rule == "late-feed" and "Harbour Financial" in label for rule, _, label in found)
+
+
+def test_the_volume_surge_and_everything_else_stays_calm(summary: Summary) -> None:
+    surge = read.planted()["planted"]["surge_now"]["company"]
+    found = incidents(summary)
+    assert surge not in {key for _, key, _ in found}
+    assert len(found) <= 6, found
+
+
+def test_the_surge_was_really_in_the_store(summary: Summary) -> None:
+    """So that its calm is the detector's doing and not a linking gap."""
+    surge = read.planted()["planted"]["surge_now"]["company"]
+    with summary.context.warehouse.read() as con:
+        days = con.execute(
+            "SELECT story_count FROM trends WHERE scope = 'entity' AND key = ? AND grain = 'day' ORDER BY bucket_start",
+            [surge],
+        ).fetchall()
+    counts = [count for (count,) in days]
+    usual = sorted(counts)[len(counts) // 2]
+    assert max(counts[-2:]) >= 4 * usual
+
+
+def test_every_message_and_the_snapshot_say_demo(summary: Summary) -> None:
+    sent = (summary.folder / "data" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    messages = [json.loads(line) for line in sent]
+    assert messages
+    assert all(m["title"].startswith("DEMO") and m["body"].startswith("DEMO") for m in messages)
+    assert Snapshot.open(summary.context.settings.store.published).demo
+    assert next(iter(summary.lines())).startswith("DEMO")
+
+
+def test_the_evidence_of_an_alert_is_chained_and_names_articles(summary: Summary) -> None:
+    with summary.context.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT e.incident_id, e.kind, e.payload, e.sha256, e.previous_sha256 FROM evidence e"
+            " JOIN incidents i USING (incident_id) WHERE i.kind = 'negative_share' ORDER BY ALL"
+        ).fetchall()
+    kinds = [kind for _, kind, *_ in rows]
+    assert "decision" in kinds
+    assert kinds.count("article") >= 10
+    chained = {row[3] for row in rows}
+    assert all(not previous or previous in chained for *_, previous in rows)
+
+
+def test_a_folder_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="--dir"):
+        run(tmp_path, check_port=False)
+    assert (tmp_path / "precious.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_taken_port_is_said_before_the_work(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(PortInUse, match="--port"):
+            run(tmp_path / "demo", port=taken.getsockname()[1])
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_command_says_one_line_and_exits_two_on_a_wrong_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo", "--once", "--dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
