@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, emit, out
+from cli.common import ConfigOption, JsonOption, config_path, emit, out
 from pipeline import settings as settings_file
 from pipeline.link import open_linker
 from pipeline.link.build import build
@@ -47,7 +47,7 @@ def _find(
     Example: barograph gazetteer find barclays
     """
     wanted = name.casefold()
-    gazetteer = open_linker(settings_file.load(config or settings_file.DEFAULT_CONFIG).link.entities).gazetteer
+    gazetteer = open_linker(settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities).gazetteer
     rows = [
         {"entity_id": e.entity_id, "name": e.name, "kind": e.kind, "sector": e.sector, "country": e.country,
          "tickers": " ".join(e.tickers), "aliases": " | ".join(e.aliases)}
@@ -67,7 +67,7 @@ def _try(
 
     Example: barograph gazetteer try "Regulator fines HSBC over money laundering"
     """
-    linker = open_linker(settings_file.load(config or settings_file.DEFAULT_CONFIG).link.entities)
+    linker = open_linker(settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities)
     linked = linker.link(text)
     themes: dict[str, list[str]] = {}
     for entity_id, theme in linked.themes:

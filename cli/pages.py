@@ -6,10 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
-from cli.common import ConfigOption, out
+from cli.common import ConfigOption, config_path, out
 from pipeline import settings as settings_file
 from pipeline.errors import InputError, UsageError
 from pipeline.settings import Settings
@@ -80,6 +79,4 @@ def _export(
 
 def _settings(config: Path | None) -> Settings:
     """The settings alone: pages and exports never open the store."""
-    if config is None:
-        config = click.get_current_context().find_root().params.get("config")
-    return settings_file.load(config or settings_file.DEFAULT_CONFIG)
+    return settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)

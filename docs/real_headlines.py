@@ -33,7 +33,7 @@ from pipeline.series.buckets import register, with_sql
 from pipeline.stages import STAGES, run_stage
 
 ROOT = Path(__file__).resolve().parent.parent
-TOPIC_LIMIT = 0.05
+TOPIC_LIMIT, TOPIC_NEGATIVE = 0.05, 3
 FROM, TO = datetime(2018, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 ARCHIVES = (
     ("guardian_headlines.csv", "The Guardian", {"title": "Headlines", "published_at": "Time"}, "Europe/London"),
@@ -87,6 +87,7 @@ def read(context: Context) -> tuple[pd.DataFrame, pd.DataFrame, str]:
             .to_arrow_table()
             .to_pandas()
         )
+    behind["day"] = pd.to_datetime(behind["day"], utc=True)
     return trends, behind, active.model_version
 
 
@@ -123,7 +124,7 @@ def table(days: pd.DataFrame, words: dict[str, str], headlines: pd.DataFrame | N
         if headlines is None:
             behind = words.get(day, "")
         else:
-            here = headlines[headlines.day == pd.Timestamp(row.bucket_start).tz_localize(None).normalize()]
+            here = headlines[headlines.day == row.bucket_start]
             behind = "<br>".join(f"{h.title} ({h.publisher}, {h.p_negative:.2f})" for h in here.head(6).itertuples())
         lines.append(
             f"| {day} | {row.story_count} | {row.negative_stories} | {row.expected:.1f} ({row.low:.0f}–{row.high:.0f})"
@@ -156,10 +157,10 @@ def page(reports: list[Report], trends: pd.DataFrame, behind: pd.DataFrame, vers
     names = taxonomy().names
     topics = trends[trends.scope == "topic"]
     for key in sorted(topics.key.unique()):
-        days = unusual_days(topics[topics.key == key], start=FROM, end=TO, min_stories=3)
-        days = days[days.p_value < TOPIC_LIMIT]
+        days = unusual_days(topics[topics.key == key], most=None, start=FROM, end=TO, min_stories=3)
+        days = days[(days.p_value < TOPIC_LIMIT) & (days.negative_stories >= TOPIC_NEGATIVE)].head(10)
         if days.empty:
-            lines += ["", f"## {names.get(key, key)}", "", f"No day with p < {TOPIC_LIMIT}."]
+            lines += ["", f"## {names.get(key, key)}", "", f"No day with p < {TOPIC_LIMIT} and {TOPIC_NEGATIVE} negative stories."]
             continue
         labels = {label for label, group in zip(taxonomy().labels, taxonomy().keys, strict=True) if group == key}
         lines += ["", f"## {names.get(key, key)}", ""]

@@ -5,7 +5,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +48,23 @@ class Outcome:
     passes: list[dict[str, float]]
 
 
-def seed_everything(seed: int) -> None:
-    """Make a training repeatable on one machine."""
+@contextmanager
+def repeatable(seed: int) -> Iterator[None]:
+    """Make a training repeatable on one machine; what it sets for the whole process is set back at the end."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+    deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
-    torch.set_flush_denormal(True)
     # Repeatability does not need it, and it costs a pass over every new tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # Left on, it would flush the small probabilities of everybody else in this process to zero.
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def prepare(rows: Sequence[Example], max_length: int) -> list[Prepared]:
@@ -137,7 +146,17 @@ def train(
 
     Raises DataInvalid where nothing is left to train on, BadLogits where the loss is no longer a number.
     """
-    seed_everything(settings.seed)
+    with repeatable(settings.seed):
+        return _train(rows, settings, checkpoints, progress, start_from)
+
+
+def _train(
+    rows: Sequence[Example],
+    settings: Settings,
+    checkpoints: Path | None,
+    progress: Progress | None,
+    start_from: Path | None,
+) -> Outcome:
     train_rows, dev_rows = split(unique(rows), settings.dev_share)
     if not train_rows:
         raise DataInvalid("no labelled row is left to train on; give more data or a smaller dev share")
