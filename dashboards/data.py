@@ -115,7 +115,6 @@ class View:
         named = labels[(labels["scope"] == scope) & (labels["key"] == key)]["label"]
         label = str(named.iloc[0]) if len(named) else key
         started = incidents["fired_at"].fillna(incidents["opened_at"])
-        models = self.table("models")
         return Series(
             scope,
             key,
@@ -123,9 +122,15 @@ class View:
             label,
             rows.reset_index(drop=True),
             incidents[started >= since],
-            models[(models["status"] == "active") & (models["recorded_at"] >= since)],
+            _switches(self.table("models"), since),
             until,
         )
+
+
+def _switches(models: pd.DataFrame, since: datetime) -> pd.DataFrame:
+    """Activations since then, but for the very first: a store's first model takes over from nobody."""
+    active = models[models["status"] == "active"].sort_values("recorded_at")[1:]
+    return active[active["recorded_at"] >= since]
 
 
 class Reader:

@@ -106,12 +106,12 @@ def _filled(now: datetime, hostile: bool) -> dict[str, pd.DataFrame]:
         ),
         "models": pd.DataFrame(
             {
-                "model_version": [MODEL],
-                "status": ["active"],
-                "negative_limit": [0.62],
-                "reason": ["first"],
-                "actor": ["setup"],
-                "recorded_at": [now - timedelta(days=20)],
+                "model_version": ["earlier@0", MODEL],
+                "status": ["active", "active"],
+                "negative_limit": [0.6, 0.62],
+                "reason": ["first model", "better"],
+                "actor": ["setup", "setup"],
+                "recorded_at": [now - timedelta(days=60), now - timedelta(days=20)],
             }
         ),
         "entities": pd.DataFrame(

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from dashboards.data import Series, View
+from dashboards.data import Series, View, _switches
 from dashboards.figures import series_figure, sparkline
 from tests.dashboards.sample import HOSTILE
 
@@ -103,3 +103,10 @@ def test_a_sparkline_breaks_where_there_is_nothing(counts: list[float], high: fl
     shapes = [element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(unquote(svg))]
     assert shapes.count("polyline") == lines
     assert ("#dd7a26" in unquote(svg)) is alarm
+
+
+def test_the_first_model_is_no_switch() -> None:
+    moments = pd.to_datetime(["2026-01-01", "2026-02-01", "2026-02-02"], utc=True)
+    models = pd.DataFrame({"status": ["active", "active", "retired"], "recorded_at": moments})
+    assert list(_switches(models, pd.Timestamp("2025-01-01", tz="UTC"))["recorded_at"]) == [moments[1]]
+    assert _switches(models.head(1), pd.Timestamp("2025-01-01", tz="UTC")).empty
