@@ -160,7 +160,8 @@ def page(reports: list[Report], trends: pd.DataFrame, behind: pd.DataFrame, vers
         days = unusual_days(topics[topics.key == key], most=None, start=FROM, end=TO, min_stories=3)
         days = days[(days.p_value < TOPIC_LIMIT) & (days.negative_stories >= TOPIC_NEGATIVE)].head(10)
         if days.empty:
-            lines += ["", f"## {names.get(key, key)}", "", f"No day with p < {TOPIC_LIMIT} and {TOPIC_NEGATIVE} negative stories."]
+            none = f"No day with p < {TOPIC_LIMIT} and {TOPIC_NEGATIVE} negative stories."
+            lines += ["", f"## {names.get(key, key)}", "", none]
             continue
         labels = {label for label, group in zip(taxonomy().labels, taxonomy().keys, strict=True) if group == key}
         lines += ["", f"## {names.get(key, key)}", ""]
