@@ -20,8 +20,9 @@ from pipeline.context import Context, open_context
 
 __all__ = ["ConfigOption", "JsonOption", "emit", "err", "name_config", "opened", "out"]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup: a path, a title or "[link] entities" is printed as it is.
+out = Console(highlight=False, soft_wrap=True, markup=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 ConfigOption = Annotated[
     Path | None,
@@ -87,7 +88,8 @@ def emit(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column)
+        # The first one names the row: shortened names look all alike.
+        table.add_column(column, no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     out.print(table)
@@ -98,10 +100,8 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    from rich.markup import escape
-
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
-    return escape(f"{value:.3g}" if isinstance(value, float) else str(value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -156,7 +156,10 @@ def export(
     if to is None:
         sys.stdout.write(text)
     else:
-        to.write_text(text, encoding="utf-8")
+        try:
+            to.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{to}: cannot be written ({error.strerror}). Name another file with --out.") from error
         out.print(f"wrote {to}")
 
 

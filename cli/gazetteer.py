@@ -47,7 +47,9 @@ def _find(
     Example: barograph gazetteer find barclays
     """
     wanted = name.casefold()
-    gazetteer = open_linker(settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities).gazetteer
+    gazetteer = open_linker(
+        settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities
+    ).gazetteer
     rows = [
         {"entity_id": e.entity_id, "name": e.name, "kind": e.kind, "sector": e.sector, "country": e.country,
          "tickers": " ".join(e.tickers), "aliases": " | ".join(e.aliases)}

@@ -59,6 +59,10 @@ def main() -> None:
     except (BarographError, ModelError) as error:
         err.print(f"error: {error}", markup=False)
         sys.exit(error.exit_status)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        err.print(f"error: {named}{error.strerror or error}. Check the path, its permissions and the room on the disk.")
+        sys.exit(1)
     except KeyboardInterrupt:
         err.print("stopped")
         sys.exit(130)

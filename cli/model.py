@@ -90,7 +90,10 @@ def _classify(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Topic and sentiment of a text, or of every row of a file."""
+    """Topic and sentiment of a text, or of every row of a file.
+
+    Example: barograph classify "Barclays plunges after a profit warning" --entity Barclays
+    """
     if (text is None) == (file is None) or (file is None) != (out_file is None):
         raise typer.BadParameter("give either a TEXT, or --file IN and --out OUT")
     from models.text import clean
@@ -118,6 +121,7 @@ def _classify_file(file: Path, out_file: Path, columns: str, entity: str | None,
 
     from models.data import read_table
     from models.scorer import load
+    from models.text import clean
 
     source = _sources([file], columns, "")[0]
     table, names = read_table(source)
@@ -129,7 +133,12 @@ def _classify_file(file: Path, out_file: Path, columns: str, entity: str | None,
     items = [Item(text, towards or entity) for text, towards in zip(texts, entities, strict=True)]
     with bars() as progress:
         prediction = scorer.score(items, lambda done: progress("classify", done, len(items)))
-    answers: pd.DataFrame = pd.DataFrame(_answers(scorer, prediction), index=table.index)
+    rows = _answers(scorer, prediction)
+    for row, text in zip(rows, texts, strict=True):
+        if not clean(text):
+            # The network answers anything; of nothing there is nothing to say.
+            row.update(dict.fromkeys(row, None), sentiment="empty", model_version=scorer.model_version)
+    answers: pd.DataFrame = pd.DataFrame(rows, index=table.index)
     kept = table.drop(columns=[name for name in answers.columns if name in table.columns])
     pd.concat([kept, answers], axis=1).to_csv(out_file, index=False)
     out.print(f"{len(items)} texts classified with {scorer.model_version}: {out_file}", markup=False)
@@ -189,7 +198,10 @@ def _train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fine-tune the model on labelled texts and write an artifact: weights, calibration, measures and card."""
+    """Fine-tune the model on labelled texts and write an artifact: weights, calibration, measures and card.
+
+    Example: barograph train --data labels.csv --out my-model
+    """
     chosen = _recipe(recipe, root, data, columns, labels, name)
     given = {
         "epochs": epochs,
@@ -240,7 +252,10 @@ def _evaluate(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on labelled texts: accuracy, F1, recall and calibration, and texts per second."""
+    """Measure a model on labelled texts: accuracy, F1, recall and calibration, and texts per second.
+
+    Example: barograph evaluate --data labels.csv --map text=headline,sentiment=label
+    """
     from models.data import read
     from models.evaluate import evaluate, final_figures
     from models.scorer import load

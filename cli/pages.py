@@ -17,8 +17,8 @@ __all__ = ["register"]
 
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="Such as stories, trends, incidents, feeds.")]
 ToOption = Annotated[Path | None, typer.Option("--to", help="The file; TABLE.csv or TABLE.parquet here, if left out.")]
-HostOption = Annotated[str | None, typer.Option(help="Listen here instead of [dashboard] host.")]
-PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="Listen here instead of [dashboard] port.")]
+HostOption = Annotated[str | None, typer.Option(help="Listen here instead of \\[dashboard] host.")]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="Listen here instead of \\[dashboard] port.")]
 
 
 class Format(StrEnum):

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.common import ConfigOption, JsonOption, opened, out
+from models.errors import ModelError
 from pipeline.context import Context, Report
 from pipeline.errors import BarographError, InputError
 from pipeline.stages import STAGES, run_stage
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def _command(stage: str) -> Callable[..., None]:
     if stage == "score":
         return _score
-    if stage in ("aggregate", "link"):
+    if stage == "aggregate":
 
         def with_full(full: FullOption = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:
             with opened(config) as context:
@@ -84,14 +85,14 @@ def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         raise failed
 
 
-def _all_stages(context: Context) -> tuple[list[Report], BarographError | None]:
+def _all_stages(context: Context) -> tuple[list[Report], Exception | None]:
     """Every stage in order. One that fails does not keep the later ones from what is already there."""
     reports: list[Report] = []
-    failed: BarographError | None = None
+    failed: Exception | None = None
     for stage in STAGES:
         try:
             reports.append(run_stage(stage, context))
-        except BarographError as error:
+        except (BarographError, ModelError, OSError) as error:
             reports.append(Report(stage, notes=[f"failed: {error}"]))
             failed = failed or error
     return reports, failed
@@ -127,6 +128,6 @@ def _print(reports: list[Report], as_json: bool) -> None:
         return
     for report in reports:
         counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in report.counts.items()) or "nothing to do"
-        out.print(f"[bold]{report.stage:<10}[/bold] {counts}  [dim]{report.seconds:.1f} s[/dim]")
+        out.print(f"[bold]{report.stage:<10}[/bold] {counts}  [dim]{report.seconds:.1f} s[/dim]", markup=True)
         for note in report.notes:
             out.print(f"           {note}", markup=False)

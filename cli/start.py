@@ -30,7 +30,7 @@ def _demo(
     folder: Annotated[Path, typer.Option("--dir", help="Where the demo's store goes; made anew each time.")] = Path(
         ".demo"
     ),
-    port: Annotated[int, typer.Option(help="The dashboard's port.")] = 8050,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The dashboard's port.")] = 8050,
 ) -> None:
     """Show the whole of Barograph on bundled, fictional news; then serve the dashboard until stopped.
 

@@ -114,14 +114,13 @@ class View:
         labels = self.table("labels")
         named = labels[(labels["scope"] == scope) & (labels["key"] == key)]["label"]
         label = str(named.iloc[0]) if len(named) else key
-        started = incidents["fired_at"].fillna(incidents["opened_at"])
         return Series(
             scope,
             key,
             grain,
             label,
             rows.reset_index(drop=True),
-            incidents[started >= since],
+            incidents[incidents["fired_at"] >= since],
             _switches(self.table("models"), since),
             until,
         )
@@ -162,11 +161,11 @@ def parse_series(value: object) -> tuple[str, str]:
 def incidents_of(view: View, scope: str | None = None, key: str | None = None) -> pd.DataFrame:
     """Incidents that have fired, open ones first, newest first; of one series, or (market, or None) of all."""
     incidents = view.table("incidents")
-    rows = incidents[incidents["state"] != "pending"]
+    # One that was withdrawn before it fired is resolved too, but nobody was ever told of it.
+    rows = incidents[incidents["fired_at"].notna()]
     if scope not in (None, "market"):
         rows = rows[(rows["scope"] == scope) & (rows["key"] == key)]
-    started = rows["fired_at"].fillna(rows["opened_at"])
-    rows = rows.assign(open=rows["resolved_at"].isna(), started_at=started)
+    rows = rows.assign(open=rows["resolved_at"].isna(), started_at=rows["fired_at"])
     return rows.sort_values(["open", "started_at", "incident_id"], ascending=[False, False, True])
 
 

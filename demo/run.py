@@ -102,7 +102,8 @@ def prepare(folder: Path, server: FeedServer, port: int, clock: Clock, progress:
         f"[dashboard]\nport = {port}\n",
         encoding="utf-8",
     )
-    return open_context(folder / "barograph.toml", clock=clock, progress=progress, run_id="demo")
+    # A variable that names a real store or real receivers would pour invented news into them.
+    return open_context(folder / "barograph.toml", clock=clock, progress=progress, run_id="demo", environment=False)
 
 
 def serve_pages(summary: Summary) -> None:

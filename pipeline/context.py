@@ -46,15 +46,20 @@ class Context:
 
 
 def open_context(
-    config: str | Path | None = None, *, clock: Clock = utc_now, progress: Progress = silent, run_id: str = ""
+    config: str | Path | None = None,
+    *,
+    clock: Clock = utc_now,
+    progress: Progress = silent,
+    run_id: str = "",
+    environment: bool = True,
 ) -> Context:
-    """Settings read and checked, the store made or migrated.
+    """Settings read and checked (with BAROGRAPH_ variables, unless `environment` is False), the store made or migrated.
 
     Raises:
         SettingsError: a key or value cannot be used.
         StoreBusy, SchemaTooNew: the store cannot be prepared.
     """
-    settings = settings_file.load(config or settings_file.DEFAULT_CONFIG)
+    settings = settings_file.load(config or settings_file.DEFAULT_CONFIG, environment=environment)
     warehouse = Warehouse(settings.store.warehouse, clock, settings.store.lock_timeout_s)
     warehouse.prepare()
     return Context(settings, warehouse, clock, progress, run_id)

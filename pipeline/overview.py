@@ -46,7 +46,7 @@ def standing(context: Context) -> list[Line]:
         ("stories", "SELECT count(DISTINCT story_id) FROM story_members"),
         ("feeds", "SELECT count(*) FROM feeds WHERE kind <> 'archive'"),
         ("incidents open", "SELECT count(*) FROM incidents WHERE state IN ('pending', 'firing', 'acknowledged')"),
-        ("messages waiting", "SELECT count(*) FROM notifications WHERE status IN ('pending', 'claimed')"),
+        ("messages waiting", "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending', 'failed')"),
     )
     moments = (
         ("newest article", "SELECT max(first_seen_at) FROM articles"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from pipeline.errors import SettingsError
 
@@ -38,6 +40,10 @@ class Store(_Section):
     def _known_engine(cls, value: str) -> str:
         if not value.startswith(("duckdb:", "ducklake:postgres:")):
             raise ValueError("must start with duckdb: or ducklake:postgres:")
+        if value == "duckdb:":
+            raise ValueError("must name a file: duckdb:data/barograph.duckdb")
+        if value.startswith("ducklake:") and not value.partition("?data_path=")[2]:
+            raise ValueError("must say where the Parquet goes: ducklake:postgres:…?data_path=/shared/barograph")
         return value
 
 
@@ -49,7 +55,7 @@ class Ingest(_Section):
     timeout_s: float = Field(20.0, gt=0, description="one feed, from connect to last byte")
     max_body_mb: float = Field(10.0, gt=0, description="after decompression")
     concurrency: int = Field(16, ge=1, le=256)
-    user_agent: str = "Barograph/0.1 (+https://github.com/barograph/barograph)"
+    user_agent: str = "Barograph/0.1 (open-source news monitor; the operator's address belongs here)"
 
 
 class Link(_Section):
@@ -143,8 +149,23 @@ def _anchor_warehouse(warehouse: str, root: Path) -> str:
     return f"{head}{mark}{root / data_path}" if mark and "://" not in data_path else warehouse
 
 
-def load(path: str | Path = DEFAULT_CONFIG, **overrides: Any) -> Settings:
-    """Read `path` and the environment.
+class _FileAlone(Settings):
+    """The settings of the file, whatever the environment says."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load(path: str | Path = DEFAULT_CONFIG, *, environment: bool = True, **overrides: Any) -> Settings:
+    """Read `path` and, unless `environment` is False, the BAROGRAPH_ variables.
 
     A missing default file means the defaults, so that the first command works in an empty folder.
 
@@ -158,16 +179,21 @@ def load(path: str | Path = DEFAULT_CONFIG, **overrides: Any) -> Settings:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{file}: not valid TOML: {error}. Mend that line and run again.") from error
+        except OSError as error:
+            raise SettingsError(f"{file}: cannot be read ({error.strerror}). Give --config a file.") from error
     elif str(path) != DEFAULT_CONFIG:
         raise SettingsError(f"{file}: no such file. Give --config an existing file, or make one with `barograph init`.")
     try:
-        settings = Settings(**{**values, **overrides})
+        settings = (Settings if environment else _FileAlone)(**{**values, **overrides})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            f"{file}: [{key}] {first['msg']}. `barograph init` shows every key with its default."
-        ) from error
+        variable = "BAROGRAPH_" + "__".join(str(part) for part in first["loc"]).upper()
+        where = variable if environment and variable in os.environ else f"{file}: [{key}]"
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{where} {said}. `barograph init` shows every key with its default.") from error
+    except UnreadableVariable as error:
+        raise SettingsError(f"the environment: {error}: give one variable per key, BAROGRAPH_SECTION__KEY.") from error
     return settings.anchored(file.resolve().parent)
 
 

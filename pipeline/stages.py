@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from importlib import import_module
 
 from pipeline.context import Context, Report
 
-__all__ = ["STAGES", "run_all", "run_stage"]
+__all__ = ["STAGES", "run_stage"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +21,3 @@ def run_stage(name: str, context: Context, **options: object) -> Report:
     report: Report = import_module(f"pipeline.{name}").run(context, **options)
     logger.info("%s: %s in %.1f s", name, report.counts, report.seconds, extra={"run_id": context.run_id})
     return report
-
-
-def run_all(context: Context) -> Iterator[Report]:
-    """Run every stage once, in order; yields each report as it comes."""
-    for name in STAGES:
-        yield run_stage(name, context)

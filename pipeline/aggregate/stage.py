@@ -55,11 +55,20 @@ def run(context: Context, full: bool = False) -> Report:
 
 
 def dirty_days(con: duckdb.DuckDBPyConnection, model_version: str, now: datetime) -> list[date] | None:
-    """The UTC days whose buckets may have changed since they were last built; None means all of them."""
-    last = con.execute("SELECT max(recorded_at) FROM trends WHERE model_version = ?", [model_version]).fetchone()
-    if last is None or last[0] is None:
+    """The UTC days whose buckets may have changed since they were last built; None means all of them.
+
+    The first pass of each UTC day is a sweep over everything: it finds what no row of an article tells, such as a
+    publisher's new owner, and whatever became visible later than we look back.
+    """
+    built = con.execute(
+        "SELECT min(recorded_at), max(recorded_at) FROM trends WHERE model_version = ?", [model_version]
+    ).fetchone()
+    if built is None or built[0] is None:
         return None
-    since = last[0] - LOOK_BACK
+    oldest, newest = built
+    if oldest.astimezone(UTC).date() < now.astimezone(UTC).date():
+        return None
+    since = newest - LOOK_BACK
     days = {row[0] for row in con.execute(_DIRTY, {"since": since}).fetchall() if row[0] is not None}
     polled = con.execute(
         "SELECT min(fetched_at), max(fetched_at) FROM fetches WHERE recorded_at >= ?", [since]

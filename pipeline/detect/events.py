@@ -103,6 +103,7 @@ def findings(
             subjects=stories,
         )
         numbers = {
+            "articles": sorted({one.article_id for one in ours}),
             "negative_stories": len(stories),
             "owners": len(owners),
             "p_negative": round(max(one.p_negative for one in ours), 6),

@@ -88,6 +88,7 @@ def decision(finding: Finding, model_version: str, negative_limit: float, *, dem
         "rule_kind": rule.kind.value,
         "rule_sha256": rule.sha256,
         "rule_text": rule.text,
+        "runbook_url": rule.runbook_url or None,
         "scope": detection.scope,
         "severity": detection.severity.value,
         "simulated": False,
@@ -139,7 +140,8 @@ def _article(row: dict[str, Any], finding: Finding, negative_limit: float) -> di
     return row | {
         "entity_id": finding.detection.key if finding.detection.scope == "entity" else "",
         "negative": negative,
-        "role": "negative" if story_negative else "counter",
+        # By its story, as the counts are; but an article that set off an event never speaks against it.
+        "role": "negative" if story_negative or row["article_id"] in finding.numbers.get("articles", ()) else "counter",
         "single_source": finding.detection.single_source,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,10 +12,10 @@ import pyarrow as pa
 
 from models.taxonomy import taxonomy
 from pipeline.detect.findings import Labels
-from pipeline.detect.fits import BUCKET, GUARD, WINDOW, Fit
+from pipeline.detect.fits import BUCKET, GUARD, WINDOW, Fit, Status
 from pipeline.incidents import Action, Event, Incident, Reason, Severity, fold
 
-__all__ = ["TRENDS", "fit_rows", "fits_for", "labels", "lives", "missing_days", "past_of", "recent"]
+__all__ = ["TRENDS", "began", "fit_rows", "fits_for", "labels", "lives", "missing_days", "past_of", "recent"]
 
 _COUNTS = """
     SELECT bucket_start, grain, scope, key, model_version, news_volume, story_count, negative_stories, owners,
@@ -32,18 +33,21 @@ def recent(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime) 
     return frame
 
 
-def past_of(
-    con: duckdb.DuckDBPyConnection, model_version: str, grain: str, days: Sequence[datetime]
-) -> tuple[pd.DataFrame, datetime | None]:
-    """What fits for `days` need of the past of one grain, and the first bucket of the whole store."""
-    bound = {"model_version": model_version, "grain": grain}
-    began = con.execute(
+def began(con: duckdb.DuckDBPyConnection, model_version: str, grain: str) -> datetime | None:
+    """The first bucket of the whole store, of one grain."""
+    row = con.execute(
         "SELECT min(bucket_start) FROM trends WHERE model_version = $model_version AND grain = $grain"
         " AND news_volume > 0",
-        bound,
+        {"model_version": model_version, "grain": grain},
     ).fetchone()
+    return row[0] if row else None
+
+
+def past_of(con: duckdb.DuckDBPyConnection, model_version: str, grain: str, days: Sequence[datetime]) -> pd.DataFrame:
+    """What fits for `days` need of the past of one grain."""
+    bound = {"model_version": model_version, "grain": grain}
     since, until = min(days) - WINDOW[grain], max(days) - GUARD[grain] * BUCKET[grain]
-    frame = (
+    frame: pd.DataFrame = (
         con.execute(
             f"SELECT {', '.join(TRENDS)} FROM trends WHERE model_version = $model_version AND grain = $grain"
             " AND bucket_start >= $since AND bucket_start < $until",
@@ -52,7 +56,7 @@ def past_of(
         .to_arrow_table()
         .to_pandas()
     )
-    return frame, began[0] if began else None
+    return frame
 
 
 def fits_for(con: duckdb.DuckDBPyConnection, model_version: str, days: Sequence[datetime]) -> pd.DataFrame:
@@ -69,10 +73,20 @@ def fits_for(con: duckdb.DuckDBPyConnection, model_version: str, days: Sequence[
     return frame
 
 
-def missing_days(fits: pd.DataFrame, grain: str, days: Sequence[datetime]) -> list[datetime]:
-    """The days for which no series of the grain has a fit yet."""
-    there = set(pd.to_datetime(fits.loc[fits["grain"] == grain, "fitted_for"], utc=True))
-    return [day for day in days if pd.Timestamp(day) not in there]
+def missing_days(fits: pd.DataFrame, grain: str, days: Sequence[datetime], first: datetime | None) -> list[datetime]:
+    """The days for which no series of the grain has a fit, or one that lacked a past which the store has by now.
+
+    `first`: the store's first bucket. An archive moves it, and must end the warm-up of today, not only of tomorrow.
+    """
+    ours = fits[fits["grain"] == grain]
+    there = set(pd.to_datetime(ours["fitted_for"], utc=True))
+    poor = ours.loc[ours["status"] != Status.OK.value, ["fitted_for", "parameters"]]
+    oldest: dict[pd.Timestamp, datetime] = {}
+    for day, text in zip(pd.to_datetime(poor["fitted_for"], utc=True), poor["parameters"], strict=True):
+        at = datetime.fromisoformat(json.loads(text)["began"])
+        oldest[day] = min(at, oldest.get(day, at))
+    outdated = {day for day, at in oldest.items() if first and at > first}
+    return [day for day in days if pd.Timestamp(day) not in there - outdated]
 
 
 def fit_rows(fits: Sequence[Fit]) -> pa.Table:

@@ -77,15 +77,16 @@ def run(context: Context) -> Report:
 
 
 def refresh_fits(context: Context, model_version: str, days: Sequence[datetime]) -> int:
-    """Fit what has no fit yet for one of these UTC days, each from its own past only; answers how many were made."""
+    """Fit what has no usable fit yet for one of these UTC days, each from its own past only; answers how many."""
     made = 0
     for grain in GROUPS:
         with context.warehouse.read() as con:
             at_hand = reading.fits_for(con, model_version, days)
-            missing = reading.missing_days(at_hand, grain, days)
+            began = reading.began(con, model_version, grain)
+            missing = reading.missing_days(at_hand, grain, days, began)
             if not missing:
                 continue
-            past, began = reading.past_of(con, model_version, grain, missing)
+            past = reading.past_of(con, model_version, grain, missing)
         fitted = []
         for done, day in enumerate(missing):
             context.progress(f"fit {grain}s", done, len(missing))

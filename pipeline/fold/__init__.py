@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import duckdb
-import pyarrow.compute as pc
 
 from pipeline.context import Context, Report, reporting
 from pipeline.fold import tables
@@ -20,11 +19,8 @@ CHUNK = 20_000
 NEIGHBOURS = 150_000
 
 
-def run(context: Context, full: bool = False) -> Report:
-    """Give every linked article that has none its story, in the order of (known_at, article_id).
-
-    `full` is what the daily sweep passes to every stage; here the ordinary run already looks at the whole table.
-    """
+def run(context: Context) -> Report:
+    """Give every linked article that has none its story, in the order of (known_at, article_id)."""
     with reporting("fold") as report:
         with context.warehouse.read() as con:
             total = tables.count_unfolded(con)
@@ -51,9 +47,7 @@ def _fold_chunk(context: Context, report: Report) -> int | None:
         # Somebody who folded meanwhile may have begun a story that ours should have joined.
         if tables.count_members(tx.con) != seen:
             return False
-        known = pc.is_valid(rows["known_at"])
-        tx.insert_new("story_members", rows.filter(known), ["article_id"])
-        tx.insert_new("story_members", rows.filter(pc.invert(known)).drop_columns(["known_at"]), ["article_id"])
+        tx.insert_new("story_members", rows, ["article_id"])
         return True
 
     if not context.warehouse.transact("stories", write):

@@ -35,9 +35,11 @@ _LINKED = """
     ), linked AS (
         SELECT a.article_id, a.kind, coalesce(a.title, '') AS title, coalesce(a.summary, '') AS summary,
                coalesce(c.in_title, c.in_all, []) AS companies, coalesce(a.imported, false) AS imported, a.known_at,
-               CASE WHEN a.published_at IS NOT NULL AND a.date_precision IN ('second', 'day')
-                     AND (a.imported OR a.published_at BETWEEN a.known_at - INTERVAL 24 HOUR AND a.known_at)
-                    THEN a.published_at ELSE a.known_at END AS happened_at
+               CASE WHEN a.imported AND a.date_precision IN ('second', 'day') AND a.published_at IS NOT NULL
+                    THEN a.published_at
+                    WHEN a.date_precision = 'second'
+                     AND a.published_at BETWEEN a.known_at - INTERVAL 24 HOUR AND a.known_at THEN a.published_at
+                    ELSE a.known_at END AS happened_at
         FROM newest AS n
         JOIN articles AS a ON a.article_id = n.article_id AND a.revision = n.revision
         LEFT JOIN named AS c ON c.article_id = n.article_id

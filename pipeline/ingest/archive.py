@@ -279,6 +279,8 @@ def _mapped(have: Sequence[str], asked: Mapping[str, str], name: str) -> dict[st
         if field in FIELDS:
             found.setdefault(field, column)
     found.update(asked)
+    if twice := sorted(column for column in set(found.values()) if have.count(column) > 1):
+        raise InputError(f"{name}: the column {twice[0]} stands there twice. Rename one of the two in the file.")
     missing = [f for f in _REQUIRED if f not in found] + [f for f in found if found[f] not in have]
     if missing:
         pairs = ",".join(f"{field}=COLUMN" for field in missing)
@@ -333,7 +335,7 @@ def _read_csv(path: Path, report: Report) -> pa.Table:
 
 def _read_jsonl(path: Path, report: Report) -> pa.Table:
     rows: list[dict[str, Any]] = []
-    for line in _bytes(path).decode("utf-8", "replace").splitlines():
+    for line in _bytes(path).decode("utf-8", "replace").split("\n"):  # splitlines() also cuts at U+2028
         if not line.strip():
             continue
         try:

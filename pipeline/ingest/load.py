@@ -29,6 +29,8 @@ __all__ = ["ARTICLES", "load"]
 logger = logging.getLogger(__name__)
 
 MAX_NOTES = 20
+# So many feeds that all fail to be reached are not to blame: our own network is.
+_OURS_FROM = 3
 _TIME = pa.timestamp("us", tz="UTC")
 
 ARTICLES = pa.schema(
@@ -144,7 +146,7 @@ def _store(tx: Transaction, attempts: list[_Attempt]) -> _Stored:
     feeds = _feeds(tx.con)
     states = {feed_id: feed.state for feed_id, feed in feeds.items()}
     known = _known(tx.con, (entry.article_id for a in attempts if a.parsed for entry in a.parsed.entries))
-    ours = len(attempts) >= 3 and all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
+    ours = len(attempts) >= _OURS_FROM and all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
     stored = _Stored([], [], [])
     for attempt in attempts:
         feed_id, at = attempt.spooled.fetched.feed_id, attempt.spooled.fetched_at
@@ -274,6 +276,12 @@ def _tell(report: Report, stored: _Stored, feeds: dict[str, _Feed]) -> None:
     for reason in (Reason.REPEATED_IN_FEED, Reason.TOO_MANY_REVISIONS):
         if n := stored.reasons.count(reason):
             report.add(str(reason), n)
+    if len(stored.fetches) >= _OURS_FROM and all(row["outcome"] in LOCAL_FAULTS for row in stored.fetches):
+        report.notes.append(
+            f"none of {len(stored.fetches)} feeds could be reached: is this machine's network down?"
+            " All are asked again at the next run; `barograph feeds list` says what each one met"
+        )
+        return
     told = [
         f"{masked_text(feeds[row['feed_id']].title)}: {row['error'] or row['warning']}"
         for row in stored.fetches

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipeline.context import Context, Report, reporting
 from pipeline.link import tables
 from pipeline.link.linker import Linked, Linker, open_linker
@@ -15,10 +12,8 @@ __all__ = ["CHUNK", "Linked", "Linker", "open_linker", "run"]
 CHUNK = 20_000
 
 
-def run(context: Context, full: bool = False) -> Report:
+def run(context: Context) -> Report:
     """Link every newest revision that this gazetteer and these themes have not linked yet.
-
-    `full` is what the daily sweep passes to every stage; here the ordinary run already looks at the whole table.
 
     Raises:
         InputError: a file of [link] entities cannot be used.
@@ -60,17 +55,10 @@ def _keep(
 
     def write(tx: Transaction) -> tuple[int, int]:
         keys = ["article_id", "revision", "entity_id"]
-        added = _insert(tx, "mentions", mentions, [*keys, "linker_version"])
-        return added, _insert(tx, "themes", themes, [*keys, "theme", "pattern_version"])
+        added = tx.insert_new("mentions", mentions, [*keys, "linker_version"])
+        return added, tx.insert_new("themes", themes, [*keys, "theme", "pattern_version"])
 
     mentions_added, themes_added = context.warehouse.transact("mentions", write)
     report.add("articles", len(articles))
     report.add("mentions", mentions_added - len(articles) if mentions_added else 0)
     report.add("themes", themes_added)
-
-
-def _insert(tx: Transaction, table: str, rows: pa.Table, keys: list[str]) -> int:
-    """Insert, the store giving `known_at` to the rows that bring none."""
-    known = pc.is_valid(rows["known_at"])
-    observed = rows.filter(pc.invert(known)).drop_columns(["known_at"])
-    return tx.insert_new(table, rows.filter(known), keys) + tx.insert_new(table, observed, keys)

@@ -65,7 +65,7 @@ def run(context: Context, *, scorer: Scorer | None = None, since: datetime | Non
     """Score every newest revision, and every entity in it, that this model version has not scored.
 
     The version becomes the active one only when the history is scored with it, so that no series is ever
-    half old and half new. Without `scorer` the artifact of the settings is loaded, and only when there is work.
+    half old and half new. Without `scorer` the artifact of the settings is loaded.
 
     Raises:
         ModelError: the weights are missing, damaged or not the ones that were measured.
@@ -133,7 +133,8 @@ def _rows(chunk: Sequence[Target], scorer: Scorer) -> pa.Table:
             "entity_id": [target.entity_id for target in chunk],
             "model_version": [scorer.model_version] * len(chunk),
             **{name: pa.array(values, types.get(name, pa.float64())) for name, values in columns.items()},
-            "inherited": pa.array(
+            # What is computed from an imported row was knowable when that row was; anything else, only now.
+            "known_at": pa.array(
                 [target.known_at if target.imported else None for target in chunk], pa.timestamp("us", tz="UTC")
             ),
         }
@@ -141,10 +142,7 @@ def _rows(chunk: Sequence[Target], scorer: Scorer) -> pa.Table:
 
 
 def _write(tx: Transaction, rows: pa.Table) -> int:
-    # What is computed from an imported row was knowable when that row was; anything else, only now.
-    known = [value or tx.recorded_at for value in rows["inherited"].to_pylist()]
-    stamped = rows.drop_columns(["inherited"]).append_column("known_at", pa.array(known, pa.timestamp("us", tz="UTC")))
-    return tx.insert_new("scores", stamped, KEYS)
+    return tx.insert_new("scores", rows, KEYS)
 
 
 def _activate(context: Context, scorer: Scorer, reason: str, report: Report) -> None:

@@ -25,6 +25,9 @@ _CONFLICT = (
     "could not serialize access",
     "deadlock detected",
 )
+# A connection string as libpq reads it: words (a value may be quoted) or an address.
+_PASSWORD = re.compile(r"(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
+_USERINFO = re.compile(r"(\w+://)[^/\s]*@")
 _BUSY = ("could not set lock on file", "different configuration", "unique file handle conflict")
 
 
@@ -83,7 +86,7 @@ class DuckLake:
         return con
 
     def __str__(self) -> str:
-        return "ducklake:postgres:" + re.sub(r"(password=)\S+", r"\1***", self.dsn)
+        return "ducklake:postgres:" + _masked(self.dsn)
 
 
 Engine = DuckDBFile | DuckLake
@@ -95,7 +98,7 @@ def engine_for(setting: str) -> Engine:
         return DuckDBFile(Path(setting.removeprefix("duckdb:")))
     dsn, mark, data_path = setting.removeprefix("ducklake:postgres:").partition("?data_path=")
     if not mark or not data_path:
-        raise StoreError(f"{setting.partition('?')[0]}: say where the Parquet goes: …?data_path=/shared/barograph")
+        raise StoreError(f"ducklake:postgres:{_masked(dsn)}: say where the Parquet goes: …?data_path=/shared/barograph")
     if "://" not in data_path:
         Path(data_path).mkdir(parents=True, exist_ok=True)
     return DuckLake(dsn, data_path)
@@ -125,6 +128,10 @@ def _extension(name: str) -> Path:
             return file
     wheel = f"duckdb-extension-{name.replace('_', '-')}"
     raise StoreError(f"DuckDB's extension {name} for {duckdb.__version__} is missing: install {wheel}.")
+
+
+def _masked(dsn: str) -> str:
+    return _USERINFO.sub(r"\1***@", _PASSWORD.sub(r"\1***", dsn))
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import tenacity
 
 from pipeline.errors import StoreBusy, StoreConflict, StoreError
@@ -33,7 +34,8 @@ class Transaction:
     def insert_new(self, table: str, rows: pa.Table, keys: Sequence[str]) -> int:
         """Insert the rows whose `keys` are not in `table` yet; answers how many.
 
-        Both clocks are stamped here: `recorded_at` always, `known_at` where the rows bring none.
+        Both clocks are stamped here: `recorded_at` always, `known_at` where a row brings none (what is computed from
+        an archive brings the one it inherits).
         Rows may not repeat a key among themselves.
         """
         return self._merge(table, rows, keys, update=False)
@@ -53,6 +55,9 @@ class Transaction:
             if clock in rows.column_names:
                 if clock == "recorded_at":
                     raise StoreError(f"{table}: recorded_at is the store's to give")
+                place = rows.column_names.index(clock)
+                ours = pa.scalar(self.recorded_at, stamp.type)
+                rows = rows.set_column(place, clock, pc.fill_null(rows[clock].cast(stamp.type), ours))
                 continue
             rows = rows.append_column(clock, stamp)
         on = " AND ".join(f't."{k}" = b."{k}"' for k in keys)

@@ -56,7 +56,8 @@ def test_classify_a_file_keeps_its_rows(app: typer.Typer, tmp_path: Path) -> Non
     assert "3 texts" in said
     table = pd.read_csv(target)
     assert table["id"].tolist() == [7, 8, 9]
-    assert table["sentiment"].tolist()[0] == "negative"
+    assert table["sentiment"].tolist()[:2] == ["negative", "empty"]
+    assert table["p_negative"].isna().tolist() == [False, True, False]
     assert {"topic", "topic_key", "p_topic", "truncated", "model_version"} <= set(table.columns)
 
 

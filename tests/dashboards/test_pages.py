@@ -14,7 +14,7 @@ from dash import html
 
 from dashboards import panels
 from dashboards.app import create_app
-from dashboards.data import Reader, View, parse_series, ranked
+from dashboards.data import Reader, View, incidents_of, parse_series, ranked
 from dashboards.export import safe_cell, spreadsheet_safe
 from dashboards.incidents import incidents
 from dashboards.serve import server_in_thread
@@ -47,6 +47,13 @@ def test_the_most_unusual_comes_first_and_the_young_say_so(view: View) -> None:
     said = _text(panels.unusual(view, "entity", "today", 20))
     assert f"{rows['negative_stories'].iloc[0]} of {rows['story_count'].iloc[0]} negative" in said
     assert "warming up: no range" in said
+
+
+def test_what_was_withdrawn_before_it_fired_is_not_listed(view: View) -> None:
+    known = view.table("incidents")
+    withdrawn = known.assign(fired_at=known["fired_at"].where(known["incident_id"] != "i5"))
+    listed = incidents_of(View(view.snapshot, {"incidents": withdrawn}))
+    assert set(listed["incident_id"]) == set(known["incident_id"]) - {"i5"}
 
 
 def test_no_stories_is_said_to_be_no_data(view: View) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from demo.archive import read
-from demo.run import Summary, run
+from demo.run import Summary, prepare, run
+from demo.serve import FeedServer
+from pipeline.context import silent, utc_now
 from pipeline.errors import InputError, PortInUse
 from pipeline.publish.snapshot import Snapshot
 
@@ -102,3 +104,12 @@ def test_the_command_says_one_line_and_exits_two_on_a_wrong_folder(tmp_path: Pat
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_variables_of_a_real_store_do_not_reach_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAROGRAPH_STORE__WAREHOUSE", f"duckdb:{tmp_path / 'real.duckdb'}")
+    monkeypatch.setenv("BAROGRAPH_NOTIFY__ROUTES", str(tmp_path / "real.toml"))
+    with FeedServer(categories={}, owners={}) as server:
+        context = prepare(tmp_path / "demo", server, 8050, utc_now, silent)
+    assert not (tmp_path / "real.duckdb").exists()
+    assert context.settings.notify.routes == tmp_path / "demo" / "routes.toml"

@@ -83,10 +83,11 @@ def test_the_order_of_arrival_does_not_matter(context: Context, seed: int) -> No
 
 
 def test_a_late_copy_changes_the_story_where_it_first_appeared(context: Context, clock: MovableClock) -> None:
+    clock.now = NOON + timedelta(days=3)
     activate_model(context.warehouse)
     put(context.warehouse, [Piece("a", NOON, NOON, "s", "P0", p_negative=0.9)])
     run(context)
-    clock.now = NOON + timedelta(days=3)
+    clock.now += timedelta(hours=2)
     late = Piece("b", clock.now, clock.now, "s", "P1", p_negative=0.0, p_positive=0.9)
     put(context.warehouse, [late])
     run(context)
@@ -106,3 +107,28 @@ def test_another_model_version_is_left_alone(context: Context, clock: MovableClo
     run(context)
     assert [row for row in trends(context) if row[4] == MODEL] == old
     assert {row[4] for row in trends(context)} == {MODEL, "words@2"}
+
+
+def test_the_first_pass_of_a_day_sweeps_over_everything(context: Context, clock: MovableClock) -> None:
+    """No article tells that two publishers came under one owner; only a look at everything does."""
+    activate_model(context.warehouse)
+    put(context.warehouse, [Piece(n, NOON, NOON, "s", f"P{n}", p_negative=0.9) for n in ("1", "2")])
+    run(context)
+    clock.now += timedelta(hours=2)
+    run(context, full=True)
+
+    def owners() -> list[int]:
+        with context.warehouse.read() as con:
+            rows = con.execute("SELECT owners FROM trends WHERE scope = 'market' AND grain = 'day'").fetchall()
+        return [count for (count,) in rows]
+
+    assert owners() == [2]
+    with context.warehouse.write("catalogue") as tx:
+        tx.con.execute("DELETE FROM publishers")
+        tx.con.execute("INSERT INTO publishers (publisher, owner) VALUES ('P1', 'House'), ('P2', 'House')")
+    clock.now += timedelta(hours=2)
+    run(context)
+    assert owners() == [2]
+    clock.now += timedelta(days=1)
+    run(context)
+    assert owners() == [1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ name = "bad-news"
 kind = "event"
 watchlists = ["*"]
 themes = ["bankruptcy"]
+runbook_url = "https://wiki.example/bad-news"
 
 [[rule]]
 name = "share-day"
@@ -118,6 +120,20 @@ def test_a_young_store_says_so_and_does_not_fire(ready: Context) -> None:
     assert incidents(ready) == []
 
 
+def test_an_archive_ends_the_warm_up_on_the_same_day(ready: Context) -> None:
+    put(ready.warehouse, ordinary(days=5) + today(0.7, 3.0))
+    aggregate.run(ready)
+    detect.run(ready)
+    assert detect.run(ready).counts["fits"] == 0, "without a longer past there is nothing to fit anew"
+    start = NOON.replace(hour=0) - timedelta(days=75)
+    put(ready.warehouse, stories(np.random.default_rng(3), start, 70 * 24, 1.5, 0.2, "co:a", "archive"))
+    aggregate.run(ready)
+    report = detect.run(ready)
+    assert report.counts["judged"] > 0
+    assert ("share-day", "co:a", "firing") in [row[:3] for row in incidents(ready)]
+    assert detect.run(ready).counts["fits"] == 0
+
+
 def test_buckets_older_than_the_horizon_never_open_an_incident(ready: Context, clock: MovableClock) -> None:
     put(ready.warehouse, ordinary() + today(0.9, 3.0))
     clock.now = NOON + timedelta(days=4)
@@ -191,6 +207,20 @@ def test_a_bankruptcy_fires_once_and_escalates_when_a_second_owner_tells_it(
     clock.now += timedelta(hours=1)
     detect.run(ready)
     assert [row[2] for row in incidents(ready)] == ["resolved"], "the same stories never alarm twice"
+
+
+def test_what_set_off_an_event_never_speaks_against_it(ready: Context) -> None:
+    mild = {"entities": {"co:small": (1.0, 0.02, 0.5)}, "themes": (), "p_negative": 0.02, "p_positive": 0.5}
+    first = bankruptcy(1, "Paper 1", 50, story_id="one")
+    put(ready.warehouse, [first, replace(bankruptcy(2, "Paper 2", 40, story_id="one"), **mild)])
+    detect.run(ready)
+    found = [json.loads(row[0]) for row in rows(ready, "SELECT payload FROM evidence WHERE kind = 'article'")]
+    assert {a["article_id"]: (a["negative"], a["role"]) for a in found} == {
+        "b1": (True, "negative"), "b2": (False, "counter")
+    }  # fmt: skip
+    decision = json.loads(rows(ready, "SELECT payload FROM evidence WHERE kind = 'decision'")[0][0])
+    assert decision["articles"] == ["b1"]
+    assert decision["runbook_url"] == "https://wiki.example/bad-news", "the message says what to do"
 
 
 @pytest.mark.parametrize(

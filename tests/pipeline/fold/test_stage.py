@@ -25,8 +25,8 @@ TEXTS: tuple[Row, ...] = (
 STORIES = {"a": "a", "b": "b", "c": "a", "d": "a", "e": "e"}
 
 
-def add(context: Context, texts: tuple[Row, ...], *, imported: bool = True) -> None:
-    """Articles as `ingest` leaves them and as `link` has seen them."""
+def add(context: Context, texts: tuple[Row, ...], *, imported: bool = True, day: datetime | None = None) -> None:
+    """Articles as `ingest` leaves them and as `link` has seen them; with `day` they are dated to that day only."""
     names = [name for name, _, _ in texts]
     times = pa.array([when for _, _, when in texts], _UTC)
     revisions = pa.array([1] * len(texts), pa.int32())
@@ -36,8 +36,8 @@ def add(context: Context, texts: tuple[Row, ...], *, imported: bool = True) -> N
             "revision": revisions,
             "kind": ["news"] * len(texts),
             "title": [title for _, title, _ in texts],
-            "published_at": times,
-            "date_precision": ["second"] * len(texts),
+            "published_at": pa.array([day] * len(texts), _UTC) if day else times,
+            "date_precision": ["day" if day else "second"] * len(texts),
             "imported": [imported] * len(texts),
             "known_at": times,
         }
@@ -106,6 +106,16 @@ def test_archives_keep_their_clock_and_the_observed_get_the_stores(context: Cont
     with context.warehouse.read() as con:
         known = dict(con.execute("SELECT article_id, known_at FROM story_members").fetchall())
     assert known == {"a": NOON, "x": context.clock()}
+
+
+@pytest.mark.parametrize(("imported", "together"), [(True, True), (False, False)])
+def test_a_date_without_a_time_places_archives_only(context: Context, imported: bool, together: bool) -> None:
+    # As in the buckets: an archive's copy happened on its day, what a feed brings when it came.
+    add(context, TEXTS[:1])
+    came = NOON + timedelta(hours=75)
+    add(context, (("z", TEXTS[0][1], came),), imported=imported, day=came.replace(hour=0))
+    fold.run(context)
+    assert (stories(context)["z"] == story_id("a")) is together
 
 
 def test_what_was_not_linked_waits(context: Context) -> None:

@@ -55,6 +55,13 @@ def test_a_second_import_adds_nothing(context: Context) -> None:
     assert rows(context, "SELECT * FROM articles ORDER BY ALL") == before
 
 
+def test_a_line_separator_inside_a_json_text_cuts_no_row(context: Context, tmp_path: Path) -> None:
+    file = tmp_path / "one.jsonl"
+    file.write_text('{"title": "Harbour\u2028shut", "published_at": "2026-03-01T08:00:00Z"}\r\n', encoding="utf-8")
+    report = import_archive(context, file, "Harbour Gazette")
+    assert (report.counts["new_articles"], report.counts.get("unreadable", 0)) == (1, 0)
+
+
 def test_jsonl_in_a_zone_and_gzipped(context: Context, tmp_path: Path) -> None:
     packed = tmp_path / "gazette.jsonl.gz"
     packed.write_bytes(gzip.compress((SAMPLES / "gazette.jsonl").read_bytes()))
@@ -134,3 +141,9 @@ def test_the_real_archives(context: Context, shared_data: Path) -> None:
     found = rows(context, "SELECT publisher, date_precision, count(*) FROM articles GROUP BY ALL ORDER BY ALL")
     assert sum(n for _, _, n in found) == guardian.counts["new_articles"] + cnbc.counts["new_articles"] > 15_000
     assert "unreadable" not in guardian.counts | cnbc.counts
+
+
+def test_a_column_that_stands_there_twice_is_refused(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text("title,title,published_at\na,b,2020-01-01\n", encoding="utf-8")
+    with pytest.raises(InputError, match="title stands there twice"):
+        import_archive(context, tmp_path / "twice.csv", "Harbour Gazette")

@@ -190,7 +190,8 @@ def test_when_every_feed_fails_it_is_our_network_and_no_feed_is_punished(
     context: Context, subscribe: Subscribe
 ) -> None:
     subscribe([f"https://host{i}.invalid/feed" for i in range(3)])
-    ingest.run(context)
+    (note,) = ingest.run(context).notes
+    assert "none of 3 feeds could be reached" in note
     assert rows(context, "SELECT DISTINCT failures, next_fetch_at FROM feeds") == [(0, None)]
 
 

@@ -99,6 +99,15 @@ def test_rows_may_bring_known_at_but_never_recorded_at(warehouse: Warehouse) -> 
         tx.insert_new("fetches", fetches(["b"]).append_column("recorded_at", stamp), ["fetch_id"])
 
 
+def test_a_row_without_known_at_gets_the_stores_beside_one_that_brings_it(warehouse: Warehouse) -> None:
+    known = datetime(2025, 1, 1, tzinfo=UTC)
+    rows = fetches(["a", "b"]).append_column("known_at", pa.array([known, None], pa.timestamp("us", tz="UTC")))
+    warehouse.transact("articles", lambda tx: tx.insert_new("fetches", rows, ["fetch_id"]))
+    with warehouse.read() as con:
+        found = con.execute("SELECT fetch_id, known_at, recorded_at FROM fetches ORDER BY 1").fetchall()
+    assert found == [("a", known, NOON), ("b", NOON, NOON)]
+
+
 def test_upsert_replaces_the_row_of_a_key(warehouse: Warehouse) -> None:
     for outcome in ("new", "timeout"):
         rows = fetches(["a"], outcome)

@@ -1,0 +1,85 @@
+"""The whole command line as one program: options before and after the command, one line and a status for each fault."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from models import DEFAULT
+from models.artifacts import find
+
+Barograph = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def barograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Barograph:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "feeds.opml").write_text('<opml version="2.0"><body/></opml>', encoding="utf-8")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["barograph", *words])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "stories"),
+        ("incidents", "show", "nope"),
+        ("feeds", "export", "--out", "nowhere/feeds.opml"),
+        ("feeds", "remove", "nope"),
+        ("import", "nope.csv"),
+        ("rules", "check", "nope.toml"),
+        ("--config", "nope.toml", "export", "stories"),
+        ("--config", "nope.toml", "gazetteer", "find", "x"),
+        ("--config", "nope.toml", "status"),
+        ("--config", ".", "status"),
+        ("init", "feeds.opml"),
+    ],
+)
+def test_in_an_empty_folder_a_wrong_call_is_one_line(barograph: Barograph, words: tuple[str, ...]) -> None:
+    status, _, said = barograph(*words)
+    assert status in (1, 2)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_path_that_cannot_be_made_is_one_line(barograph: Barograph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAROGRAPH_STORE__WAREHOUSE", "duckdb:feeds.opml/x.duckdb")
+    status, _, said = barograph("status")
+    assert status == 1
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_words_in_square_brackets_are_printed(barograph: Barograph) -> None:
+    assert "[link] entities" in barograph("gazetteer", "find", "zzzz-nobody")[1]
+    assert "[dashboard]" in barograph("dashboard", "--help")[1]
+
+
+def test_a_model_that_cannot_be_loaded_does_not_keep_the_later_stages(
+    barograph: Barograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad"
+    shutil.copytree(find(DEFAULT), bad)
+    with (bad / "adapter.safetensors").open("ab") as file:
+        file.write(b"x")
+    monkeypatch.setenv("BAROGRAPH_MODEL__NAME", str(bad))
+    status, said, error = barograph("run")
+    assert status == 2
+    assert "sha256 differs" in error
+    assert "publish" in said
+    assert (tmp_path / "data" / "published" / "CURRENT").exists()
