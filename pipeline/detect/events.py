@@ -17,11 +17,11 @@ from pipeline.watchlists import WatchLists
 
 __all__ = ["Sighting", "findings", "sightings"]
 
-# Articles observed (never imported) since `since`, with their severe themes towards an entity and the score towards
-# it, or of the article as a whole where there is none; and how many owners tell the story by now.
+# Articles observed (never imported) since `since`, with their severe themes towards an entity, the worse of the scores
+# towards it and of the article as a whole (either may miss a blunt fact); and how many owners tell the story by now.
 _SIGHTINGS = """,
     owned AS (SELECT story_id, list(DISTINCT owner ORDER BY owner) AS owners FROM counted GROUP BY ALL)
-SELECT a.entity_id, c.article_id, c.story_id, o.owners, c.known_at, t.theme, coalesce(e.p_negative, w.p_negative)
+SELECT a.entity_id, c.article_id, c.story_id, o.owners, c.known_at, t.theme, greatest(e.p_negative, w.p_negative)
 FROM counted AS c JOIN about AS a USING (article_id, revision)
 JOIN themed AS t ON t.article_id = c.article_id AND t.revision = c.revision AND t.entity_id = a.entity_id
 JOIN owned AS o USING (story_id)
@@ -30,7 +30,7 @@ LEFT JOIN judged AS e ON e.article_id = c.article_id AND e.revision = c.revision
 LEFT JOIN judged AS w ON w.article_id = c.article_id AND w.revision = c.revision AND w.entity_id = ''
     AND w.status = 'scored'
 WHERE NOT c.imported AND c.known_at >= $since AND a.entity_id IN (SELECT unnest($watched::VARCHAR[]))
-    AND coalesce(e.p_negative, w.p_negative) IS NOT NULL
+    AND greatest(e.p_negative, w.p_negative) IS NOT NULL
 ORDER BY a.entity_id, c.known_at, c.article_id, t.theme"""
 
 
@@ -67,14 +67,12 @@ def findings(
     rules: Rules,
     labels: Labels,
     watchlists: WatchLists,
-    negative_limit: float,
     model_version: str,
     as_of: datetime,
 ) -> Iterator[Finding]:
     """One finding per entity: all its severe articles together, so that a second source joins the same incident."""
-    limit = max(rule.p_negative, negative_limit)
     severe = sorted(
-        (one for one in seen if one.p_negative > limit and (not rule.themes or one.theme in rule.themes)),
+        (one for one in seen if one.p_negative > rule.p_negative and (not rule.themes or one.theme in rule.themes)),
         key=lambda one: (one.entity_id, one.known_at, one.article_id, one.theme),
     )
     for entity, group in groupby(severe, key=lambda one: one.entity_id):
@@ -107,7 +105,7 @@ def findings(
             "negative_stories": len(stories),
             "owners": len(owners),
             "p_negative": round(max(one.p_negative for one in ours), 6),
-            "p_limit": limit,
+            "p_negative_limit": rule.p_negative,
             "story_count": len(stories),
             "themes": themes,
             "tier": tier,

@@ -21,11 +21,13 @@ __all__ = ["articles", "chained", "decision", "payloads"]
 
 _COLUMNS = (
     "article_id", "revision", "story_id", "publisher", "owner", "title", "url", "published_at", "first_seen_at",
-    "known_at", "status", "p_negative", "p_neutral", "p_positive", "story_negative",
+    "known_at", "status", "p_negative", "p_neutral", "p_positive", "story_negative", "p_negative_article",
 )  # fmt: skip
 _ARTICLES = """
 SELECT p.article_id, a.revision, p.story_id, a.publisher, p.owner, a.title, a.url, a.published_at, a.first_seen_at,
        a.known_at, p.status, p.p_negative, p.p_neutral, p.p_positive, coalesce(t.negative, false),
+       (SELECT max(w.p_negative) FROM judged AS w
+        WHERE w.article_id = p.article_id AND w.revision = a.revision AND w.entity_id = ''),
        coalesce((SELECT list(DISTINCT h.theme ORDER BY h.theme) FROM themed AS h
                  WHERE h.article_id = p.article_id AND h.revision = a.revision), []) AS themes
 FROM points AS p JOIN told AS t USING (scope, key, grain, story_id)

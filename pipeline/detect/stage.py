@@ -130,9 +130,7 @@ def _findings(
         judged = shares.judged(seen.trends, seen.fits, now)
         _tell_status(judged.fits, now, report)
         for rule in rules.of(Kind.EVENT):
-            yield from events.findings(
-                seen.sightings, rule, rules, seen.labels, watched, model.negative_limit, model.model_version, now
-            )
+            yield from events.findings(seen.sightings, rule, rules, seen.labels, watched, model.model_version, now)
         for rule in rules.of(Kind.NEGATIVE_SHARE):
             yield from shares.findings(judged, rule, rules, seen.labels, watched, oldest)
         for rule in rules.of(Kind.VOLUME):

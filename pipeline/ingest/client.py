@@ -15,6 +15,7 @@ import ssl
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -83,9 +84,12 @@ class HttpFetcher:
     settings: Ingest
 
     def __call__(self, wanted: Sequence[Wanted], deliver: Callable[[Fetched], None]) -> None:
-        """Fetch all; `deliver` is called in this thread, once per feed, in order of completion."""
-        if wanted:
-            asyncio.run(self._all(wanted, deliver))
+        """Fetch all; `deliver` is called once per feed, one call at a time, in order of completion."""
+        if not wanted:
+            return
+        # In a thread of its own: the caller may already run an event loop (a notebook always does).
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as pool:
+            pool.submit(asyncio.run, self._all(wanted, deliver)).result()
 
     async def _all(self, wanted: Sequence[Wanted], deliver: Callable[[Fetched], None]) -> None:
         slots = asyncio.Semaphore(self.settings.concurrency)

@@ -79,5 +79,9 @@ def _score(article: Article) -> str:
     if article.get("role") == "counter" and article.get("p_positive") is not None:
         return f"{percent(float(article['p_positive']))} positive"
     if article.get("p_negative") is not None:
-        return f"{percent(float(article['p_negative']))} negative"
+        towards = f"{percent(float(article['p_negative']))} negative"
+        whole = article.get("p_negative_article")
+        if article.get("entity_id") and whole is not None and percent(float(whole)) not in towards:
+            return f"{towards} towards it, {percent(float(whole))} as a whole"
+        return towards
     return clean(article.get("status")) or "no score"

@@ -30,13 +30,14 @@ def view(published: Path) -> View:
     return Reader(published).view()
 
 
-@pytest.fixture(scope="session")
+# Not for the session: the sync API keeps an event loop running in this thread, which other tests need free.
+@pytest.fixture(scope="module")
 def _playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(_playwright: Playwright) -> Iterator[Browser]:
     if not CHROMIUM.exists():
         if os.environ.get("CI") == "true":

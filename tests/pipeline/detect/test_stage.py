@@ -223,6 +223,16 @@ def test_what_set_off_an_event_never_speaks_against_it(ready: Context) -> None:
     assert decision["runbook_url"] == "https://wiki.example/bad-news", "the message says what to do"
 
 
+def test_an_event_takes_the_worse_of_the_two_scores_and_keeps_both(ready: Context) -> None:
+    """A model may miss a blunt fact towards the name and see it in the article as a whole."""
+    missed = replace(bankruptcy(1, "P", 50), entities={"co:small": (1.0, 0.05, 0.3)}, p_negative=0.8, p_positive=0.1)
+    put(ready.warehouse, [missed])
+    detect.run(ready)
+    assert [row[1] for row in incidents(ready)] == ["co:small"]
+    found = [json.loads(row[0]) for row in rows(ready, "SELECT payload FROM evidence WHERE kind = 'article'")]
+    assert [(a["p_negative"], a["p_negative_article"]) for a in found] == [(0.05, 0.8)]
+
+
 @pytest.mark.parametrize(
     "change",
     [

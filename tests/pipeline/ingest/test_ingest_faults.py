@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import shutil
 import socket
@@ -94,6 +95,15 @@ def test_a_dead_host_is_a_network_fault(site: Site, context: Context, subscribe:
     outcome, error = outcome_of(context)
     assert outcome == "network"
     assert "check the network" in error
+
+
+def test_a_notebook_with_its_running_event_loop_can_ingest(context: Context, subscribe: Subscribe) -> None:
+    async def cell() -> None:
+        subscribe(["https://no-such-host.invalid/feed"])
+        ingest.run(context)
+
+    asyncio.run(cell())
+    assert outcome_of(context)[0] == "network"
 
 
 def test_a_host_without_address_is_a_network_fault(context: Context, subscribe: Subscribe) -> None:
