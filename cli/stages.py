@@ -6,9 +6,11 @@ import json
 import re
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +19,9 @@ from models.errors import ModelError
 from pipeline.context import Context, Report
 from pipeline.errors import BarographError, InputError
 from pipeline.stages import STAGES, run_stage
+
+if TYPE_CHECKING:
+    from pipeline.score.stage import Scorer
 
 __all__ = ["register"]
 
@@ -85,17 +90,33 @@ def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         raise failed
 
 
-def _all_stages(context: Context) -> tuple[list[Report], Exception | None]:
+def _all_stages(context: Context, warm: Warm | None = None) -> tuple[list[Report], Exception | None]:
     """Every stage in order. One that fails does not keep the later ones from what is already there."""
     reports: list[Report] = []
     failed: Exception | None = None
     for stage in STAGES:
         try:
-            reports.append(run_stage(stage, context))
+            options = {"scorer": warm.scorer(context)} if warm and stage == "score" else {}
+            reports.append(run_stage(stage, context, **options))
         except (BarographError, ModelError, OSError) as error:
             reports.append(Report(stage, notes=[f"failed: {error}"]))
             failed = failed or error
     return reports, failed
+
+
+class Warm:
+    """The model of `watch`: loaded at the first cycle that gets that far, and kept."""
+
+    def __init__(self) -> None:
+        self._scorer: Scorer | None = None
+
+    def scorer(self, context: Context) -> Scorer:
+        """Load it once; a load that failed is tried again in the next cycle."""
+        if self._scorer is None:
+            from models.scorer import load
+
+            self._scorer = load(context.settings.model.name, context.settings.model.device)
+        return self._scorer
 
 
 def _watch(
@@ -105,9 +126,11 @@ def _watch(
     pause = _seconds(every)
     with opened(config) as context:
         out.print(f"watching every {every}; stop with Ctrl-C")
+        warm = Warm()
         while True:
             started = time.monotonic()
-            reports, _ = _all_stages(context)
+            # Each cycle has an id of its own in the log.
+            reports, _ = _all_stages(replace(context, run_id=uuid.uuid4().hex[:12]), warm)
             _print(reports, as_json=False)
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
