@@ -227,14 +227,22 @@ def test_the_chain_runs_by_clock_and_by_asset_and_leaves_no_process(
         assert listening({process.pid for process in family}) == {"127.0.0.1"}
         local.process.send_signal(signal.SIGTERM)
         assert local.process.wait(120) == 0
-        assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-        assert [p for p in psutil.pids() if _session(p) in sessions] == []
+        assert [p for p in family if alive(p)] == []
+        assert [p for p in psutil.process_iter() if _session(p.pid) in sessions and alive(p)] == []
 
 
 def listening(pids: set[int]) -> set[str]:
     """The addresses on which any of these processes waits for connections."""
     found = psutil.net_connections("inet")
     return {c.laddr.ip for c in found if c.pid in pids and c.status == psutil.CONN_LISTEN}
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; an ended process whose new parent (process 1) has not yet asked for its status does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _session(pid: int) -> int | None:
