@@ -16,7 +16,19 @@ from pipeline.errors import BarographError
 
 __all__ = ["app", "main"]
 
-GROUPS = ("start", "stages", "imports", "feeds", "gazetteer", "model", "rules", "incidents", "pages")
+GROUPS = (
+    "start",
+    "stages",
+    "imports",
+    "feeds",
+    "gazetteer",
+    "classify",
+    "train",
+    "evaluate",
+    "rules",
+    "incidents",
+    "pages",
+)
 
 app = typer.Typer(
     name="barograph",

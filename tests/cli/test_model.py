@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.model import register
+from cli import classify, evaluate, train
 from models import DEFAULT, SENTIMENTS
 from models.errors import DataInvalid, ModelError, RecipeInvalid, WeightsMissing
 
@@ -20,7 +20,8 @@ SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "labelled.csv"
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     app = typer.Typer()
-    register(app)
+    for group in (classify, train, evaluate):
+        group.register(app)
     return app
 
 
