@@ -238,7 +238,7 @@ def listening(pids: set[int]) -> set[str]:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; an ended process whose new parent (process 1) has not yet asked for its status does not."""
+    """Whether it still runs; one that ended and whose status nobody has asked for yet does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
