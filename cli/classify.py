@@ -1,25 +1,39 @@
-"""The command `classify`: topic and sentiment of a text, or of every row of a file."""
+"""The command `classify`: topic and sentiment of a text, or of every row of a file of any length."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import JsonOption, bars, out
-from cli.labelled import DeviceOption, MapOption, ModelOption, sources
-from models import DEFAULT, SENTIMENTS, Item, Prediction
-from models.errors import DataInvalid
+from cli.common import JsonOption, bars, err, out
+from cli.labelled import DeviceOption, MapOption, ModelOption, pairs
+from models import DEFAULT, SENTIMENTS, Item
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from cli.bulk.run import Summary
     from models.scorer import Scorer
 
-__all__ = ["register"]
+__all__ = ["EngineOption", "register"]
+
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="auto (the fastest that answers the same), exact (fp32 by torch), torch or ctranslate2.",
+    ),
+]
+_WHY = {
+    "empty": "there is no word in it",
+    "filing": "it is a company's filing, not news",
+    "language": "it is not English",
+    "not_financial": "it is not about finance",
+    "abstained": "the model is not sure enough",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -29,87 +43,106 @@ def register(app: typer.Typer) -> None:
 
 def _classify(
     text: Annotated[str | None, typer.Argument(help="The text; or use --file.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="CSV with a column text, and optionally entity.")] = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="Where to write the answers, as CSV.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="CSV, JSONL (.gz too) or Parquet with a column text, and optionally entity, of any length."
+        ),
+    ] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where to write the answers: .csv, .jsonl (.gz too) or .parquet."),
+    ] = None,
     entity: Annotated[
         str | None, typer.Option(help="The name in the text towards which the sentiment is asked.")
     ] = None,
     columns: MapOption = "",
     model: ModelOption = DEFAULT,
     device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Topic and sentiment of a text, or of every row of a file.
+
+    What cannot be scored has a status instead of probabilities. Of a file, rows that cannot be read go to
+    OUT.rejects.csv. After an interruption the same command goes on where it stopped.
 
     Example: barograph classify "Barclays plunges after a profit warning" --entity Barclays
     """
     if (text is None) == (file is None) or (file is None) != (out_file is None):
         raise typer.BadParameter("give either a TEXT, or --file IN and --out OUT")
-    from models.text import clean
-
-    if text is not None and not clean(text):
+    mapping = pairs(columns, "--map")
+    for name in sorted(set(mapping) - {"text", "entity"}):
+        raise typer.BadParameter(f"{name!r} is none of text, entity", param_hint="--map")
+    if text is not None and not text.strip():
         raise typer.BadParameter("the text is empty", param_hint="TEXT")
     if file is not None and out_file is not None:
-        _classify_file(file, out_file, columns, entity, model, device)
+        _file(file, out_file, mapping, entity, (model, device, engine), as_json)
         return
+    from cli.bulk.answers import answers
     from models.scorer import load
 
-    scorer = load(model, device)
-    answer = _answers(scorer, scorer.score([Item(text or "", entity)]))[0]
+    answer = answers(load(model, device, engine), [Item(text or "", entity)])[0]
     if as_json:
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    else:
+        _print(answer)
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    status = str(answer["status"])
+    if answer["p_negative"] is None:
+        out.print(f"{status}: not scored, for {_WHY[status]}")
         return
     chances = ", ".join(f"{word} {answer[f'p_{word}']:.2f}" for word in SENTIMENTS)
-    out.print(f"{answer['sentiment']} ({chances}) · {answer['topic']} ({answer['p_topic']:.2f})", markup=False)
+    out.print(f"{answer['sentiment']} ({chances}) · {answer['topic']} ({answer['p_topic']:.2f})")
     if answer["truncated"]:
         out.print("The text is too long: its end was not read.")
 
 
-def _classify_file(file: Path, out_file: Path, columns: str, entity: str | None, model: str, device: str) -> None:
-    import pandas as pd
-
-    from models.data import read_table
+def _file(
+    file: Path, out_file: Path, mapping: dict[str, str], entity: str | None, chosen: tuple[str, str, str], as_json: bool
+) -> None:
+    from cli.bulk.run import Job, check, classify_file
     from models.scorer import load
-    from models.text import clean
 
-    source = sources([file], columns, "")[0]
-    table, names = read_table(source)
-    texts = table[names["text"]].tolist()
-    entities = table[names["entity"]].tolist() if "entity" in names else [entity] * len(table)
-    if not out_file.parent.is_dir():
-        raise DataInvalid(f"the folder {out_file.parent} is not there; make it, or choose another --out")
-    scorer = load(model, device)
-    items = [Item(text, towards or entity) for text, towards in zip(texts, entities, strict=True)]
-    with bars() as progress:
-        prediction = scorer.score(items, lambda done: progress("classify", done, len(items)))
-    rows = _answers(scorer, prediction)
-    for row, text in zip(rows, texts, strict=True):
-        if not clean(text):
-            # The network answers anything; of nothing there is nothing to say.
-            row.update(dict.fromkeys(row, None), sentiment="empty", model_version=scorer.model_version)
-    answers: pd.DataFrame = pd.DataFrame(rows, index=table.index)
-    kept = table.drop(columns=[name for name in answers.columns if name in table.columns])
-    pd.concat([kept, answers], axis=1).to_csv(out_file, index=False)
-    out.print(f"{len(items)} texts classified with {scorer.model_version}: {out_file}", markup=False)
+    job = Job(file, out_file, mapping, entity)
+    # Before the seconds that loading takes.
+    check(job)
+    scorer = load(*chosen)
+    try:
+        with bars() as progress:
+            summary = classify_file(job, scorer, lambda done, total: progress("classify", done, total))
+    except KeyboardInterrupt:
+        err.print("the same command goes on where this one stopped")
+        raise
+    _report(summary, scorer, out_file, as_json)
 
 
-def _answers(scorer: Scorer, prediction: Prediction) -> list[dict[str, Any]]:
-    """One plain row per item; a sentiment below the model's confidence limit is called "abstained"."""
-    from models.taxonomy import taxonomy
+def _report(summary: Summary, scorer: Scorer, out_file: Path, as_json: bool) -> None:
+    from cli.bulk.run import rejects_of
 
-    rows: list[dict[str, Any]] = []
-    for sentiment, topic, cut in zip(prediction.sentiment, prediction.topic, prediction.truncated, strict=True):
-        best = int(topic.argmax())
-        sure = float(sentiment.max()) >= scorer.abstain_below
-        rows.append(
-            {
-                "sentiment": SENTIMENTS[int(sentiment.argmax())] if sure else "abstained",
-                **{f"p_{word}": round(float(p), 6) for word, p in zip(SENTIMENTS, sentiment, strict=True)},
-                "topic": scorer.topics[best],
-                "topic_key": taxonomy().key_of(scorer.topics[best]),
-                "p_topic": round(float(topic[best]), 6),
-                "truncated": bool(cut),
-                "model_version": scorer.model_version,
-            }
-        )
-    return rows
+    rejects = str(rejects_of(out_file)) if summary.rejected else None
+    if as_json:
+        told = {
+            "rows": summary.rows,
+            "statuses": dict(sorted(summary.statuses.items())),
+            "rejected": summary.rejected,
+            "out": str(out_file),
+            "rejects": rejects,
+            "model_version": scorer.model_version,
+            "engine": scorer.engine.reason,
+            "gpu_lost": scorer.fell_back,
+        }
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return
+    out.print(f"{summary.rows} texts classified with {scorer.model_version}: {out_file}")
+    others = {status: n for status, n in sorted(summary.statuses.items()) if status != "scored"}
+    if others:
+        out.print("of them " + ", ".join(f"{n} {status}" for status, n in others.items()))
+    if summary.resumed:
+        out.print("an interrupted call had done part of it")
+    if rejects:
+        out.print(f"{summary.rejected} rows could not be used: {rejects}")
+    if scorer.fell_back:
+        out.print("the GPU was lost on the way; the CPU did the rest")

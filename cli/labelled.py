@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ __all__ = [
     "ModelOption",
     "RecipeOption",
     "RootOption",
+    "command_line",
     "pairs",
     "recipe_of",
     "sources",
@@ -35,7 +37,10 @@ ModelOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", envvar="BAROGRAPH_MODEL__DEVICE", help="auto, cpu or cuda.")]
 DataOption = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="CSV with text, sentiment, and optional topic, entity. May be given several times."),
+    typer.Option(
+        "--data",
+        help="CSV, JSONL or Parquet with text, sentiment, and optional topic, entity. May be given several times.",
+    ),
 ]
 MapOption = Annotated[
     str, typer.Option("--map", help="Your columns, as text=headline,sentiment=label.", show_default=False)
@@ -61,6 +66,19 @@ def pairs(given: str, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{part!r} is not of the form a=b", param_hint=option)
         found[key.strip()] = value.strip()
     return found
+
+
+def command_line(*options: tuple[str, object]) -> str:
+    """The command as a card shows it: what was given, without folders, which are nobody else's business."""
+    parts = ["barograph", "train"]
+    for option, given in options:
+        for value in given if isinstance(given, list) else [given]:
+            if value is None or value == "":
+                continue
+            local = isinstance(value, Path) or (isinstance(value, str) and option in ("--from", "--encoder"))
+            shown = Path(str(value)).name if local and Path(str(value)).exists() else str(value)
+            parts += [option, shown]
+    return shlex.join(parts)
 
 
 def sources(data: list[Path], columns: str, labels: str) -> tuple[Source, ...]:

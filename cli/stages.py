@@ -66,20 +66,21 @@ def _command(stage: str) -> Callable[..., None]:
 
 def _score(
     model: Annotated[
-        str | None, typer.Option(help="Another artifact than the settings name: its name or folder.")
+        str | None,
+        typer.Option(help="Score with this artifact (name or folder); it is a candidate until it is promoted."),
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what was known since this time (UTC).")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     with opened(config) as context:
-        scorer = None
+        options: dict[str, object] = {}
         if model is not None:
-            from models.scorer import load
+            from pipeline.score.choose import load_scorer, place_of
 
-            scorer = load(model, context.settings.model.device)
+            options = {"scorer": load_scorer(model, context.settings.model.device), "artifact": place_of(model)}
         start = since.replace(tzinfo=UTC) if since else None
-        _print([run_stage("score", context, scorer=scorer, since=start)], as_json)
+        _print([run_stage("score", context, since=start, **options)], as_json)
 
 
 def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -96,27 +97,33 @@ def _all_stages(context: Context, warm: Warm | None = None) -> tuple[list[Report
     failed: Exception | None = None
     for stage in STAGES:
         try:
-            options = {"scorer": warm.scorer(context)} if warm and stage == "score" else {}
+            options = {"load": warm} if warm and stage == "score" else {}
             reports.append(run_stage(stage, context, **options))
         except (BarographError, ModelError, OSError) as error:
             reports.append(Report(stage, notes=[f"failed: {error}"]))
+            if warm and stage == "score":
+                warm.forget()
             failed = failed or error
     return reports, failed
 
 
 class Warm:
-    """The model of `watch`: loaded at the first cycle that gets that far, and kept."""
+    """The models of `watch`: each loaded at the first cycle that asks for it, and kept while it is asked for."""
 
     def __init__(self) -> None:
-        self._scorer: Scorer | None = None
+        self._scorers: dict[tuple[str, str], Scorer] = {}
 
-    def scorer(self, context: Context) -> Scorer:
-        """Load it once; a load that failed is tried again in the next cycle."""
-        if self._scorer is None:
-            from models.scorer import load
+    def __call__(self, name: str, device: str) -> Scorer:
+        """Load once."""
+        from pipeline.score.choose import load_scorer
 
-            self._scorer = load(context.settings.model.name, context.settings.model.device)
-        return self._scorer
+        if (name, device) not in self._scorers:
+            self._scorers[name, device] = load_scorer(name, device)
+        return self._scorers[name, device]
+
+    def forget(self) -> None:
+        """Load anew after a failure: another model may have been promoted, or its files replaced."""
+        self._scorers.clear()
 
 
 def _watch(

@@ -1,25 +1,77 @@
-"""Calibration on held-out rows: a temperature per head, the limit of "negative", when to abstain."""
+"""Calibration on held-out rows: temperatures, a bias per kind of text, and the limits chosen after it.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+Pure functions over logits or probabilities (n, labels) and true indices (n,). Fit on held-out slices of the train sets
+only; `weights_of` gives the rows of one kind, news first of all, their share of the say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from models import SENTIMENTS
 from models.errors import WeightsCorrupt
+from models.limits import CoverageCurve, abstain_below, coverage_curve, negative_limit
+
+__all__ = [
+    "NEWS_FIRST",
+    "Calibration",
+    "CoverageCurve",
+    "HeldOut",
+    "Kind",
+    "Scaling",
+    "abstain_below",
+    "coverage_curve",
+    "fit",
+    "negative_limit",
+    "probabilities",
+    "scaling",
+    "temperature",
+    "weights_of",
+]
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 _FEWEST_ROWS = 20
+_FEWEST_OF_A_KIND = 100
+_PRIOR = 5.0
+
+
+class Kind(StrEnum):
+    """What kind of question a row is: the sets disagree about neutral, and so does the network between them."""
+
+    NEWS = "news"
+    ENTITY = "entity"
+    POSTS = "posts"
+
+
+NEWS_FIRST: Mapping[str, float] = {Kind.NEWS: 0.6, Kind.ENTITY: 0.3, Kind.POSTS: 0.1}
+"""Each kind's share of the weight where limits are chosen: news is what the limits will meet."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """From logits to probabilities: softmax(logits / temperature + bias). `bias`: in the order of SENTIMENTS."""
+
+    temperature: float
+    bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the temperature, and the bias by its label."""
+        return {"temperature": self.temperature, "bias": dict(zip(SENTIMENTS, self.bias, strict=True))}
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What turns logits into probabilities to act on.
 
-    `temperature_*`: divide the logits by it; `negative_limit`: at or above this p_negative a story counts as negative;
+    `temperature_*`: divide the logits by it; `by_kind`: a scaling of its own for the sentiment of a kind of text, in
+    place of `temperature_sentiment`; `negative_limit`: over this p_negative a story counts as negative;
     `abstain_below`: under this highest sentiment probability no sentiment is claimed; `bf16_agreement`: share of
     held-out rows whose labels stay the same in bf16, or None where not measured (then bf16 is never used).
     """
@@ -29,19 +81,40 @@ class Calibration:
     negative_limit: float = 0.5
     abstain_below: float = 0.4
     bf16_agreement: float | None = None
+    by_kind: Mapping[str, Scaling] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, float | None]:
-        """Return the fields by name."""
-        return asdict(self)
+    def sentiment(self, logits: Floats, kinds: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Return probabilities of sentiment logits (n, 3); `kinds` (n,): of each row, NEWS where not given."""
+        scalings = [self._scaling(kind) for kind in kinds or [Kind.NEWS] * len(logits)]
+        temperatures = np.array([scaling.temperature for scaling in scalings]).reshape(-1, 1)
+        biases = np.array([scaling.bias for scaling in scalings]).reshape(-1, len(SENTIMENTS))
+        return np.asarray(softmax(np.asarray(logits, float) / temperatures + biases, axis=1), dtype=np.float32)
+
+    def topic(self, logits: Floats) -> NDArray[np.float32]:
+        """Return probabilities of topic logits (n, topics)."""
+        return probabilities(logits, self.temperature_topic)
+
+    def _scaling(self, kind: str) -> Scaling:
+        return self.by_kind.get(kind) or Scaling(self.temperature_sentiment)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name; `by_kind` only where there is one."""
+        plain = {name: value for name, value in asdict(self).items() if name != "by_kind"}
+        kinds = {str(kind): scaling.to_json() for kind, scaling in self.by_kind.items()}
+        return {**plain, "by_kind": kinds} if kinds else plain
 
     @staticmethod
-    def from_json(raw: Mapping[str, float | None]) -> "Calibration":
+    def from_json(raw: Mapping[str, Any]) -> "Calibration":
         """Read the fields; raise WeightsCorrupt where one is missing, strange or out of range."""
         try:
-            found = Calibration(**raw)  # type: ignore[arg-type]
-            numbers = (found.temperature_sentiment, found.temperature_topic, found.negative_limit, found.abstain_below)
-            sound = all(np.isfinite(numbers)) and min(numbers[:2]) > 0 and all(0 < limit < 1 for limit in numbers[2:])
-        except TypeError:
+            kinds = {str(Kind(kind)): _scaling(part) for kind, part in raw.get("by_kind", {}).items()}
+            found = Calibration(**{**raw, "by_kind": kinds})
+            numbers = [found.temperature_sentiment, found.temperature_topic, found.negative_limit, found.abstain_below]
+            temperatures = [*numbers[:2], *(scaling.temperature for scaling in kinds.values())]
+            biases = [value for scaling in kinds.values() for value in scaling.bias]
+            sound = all(np.isfinite([*numbers, *temperatures, *biases])) and min(temperatures) > 0
+            sound = sound and all(0 < limit < 1 for limit in numbers[2:])
+        except (TypeError, ValueError, KeyError, AttributeError):
             sound = False
         if not sound:
             raise WeightsCorrupt(
@@ -50,48 +123,98 @@ class Calibration:
         return found
 
 
-def temperature(logits: Floats, truth: Ints) -> float:
+def _scaling(raw: Mapping[str, Any]) -> Scaling:
+    negative, neutral, positive = (float(raw["bias"][label]) for label in SENTIMENTS)
+    return Scaling(float(raw["temperature"]), (negative, neutral, positive))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out rows of one head: logits (n, labels), true indices (n,) and, of the sentiment head, kinds (n,)."""
+
+    logits: Floats
+    truth: Ints
+    kinds: tuple[str, ...] = ()
+
+
+def fit(
+    sentiment: HeldOut, topic: HeldOut, error_rate: float | None = None, shares: Mapping[str, float] = NEWS_FIRST
+) -> Calibration:
+    """Fit all at once: a scaling per kind with rows enough, temperatures, and limits in which news weighs most.
+
+    `error_rate`: share of the answers that may be wrong; None keeps the rule "no worse than chance" for abstaining.
+    """
+    weights = weights_of(sentiment.kinds, shares)
+    rows = {kind: np.array([str(k) == kind for k in sentiment.kinds], dtype=bool) for kind in Kind}
+    scalings = {
+        str(kind): scaling(sentiment.logits[here], sentiment.truth[here])
+        for kind, here in rows.items()
+        if here.sum() >= _FEWEST_OF_A_KIND
+    }
+    plain = Calibration(
+        round(temperature(sentiment.logits, sentiment.truth, weights), 4) if len(weights) else 1.0,
+        round(temperature(topic.logits, topic.truth), 4),
+        by_kind=scalings,
+    )
+    if not len(weights):
+        return plain
+    p = plain.sentiment(sentiment.logits, sentiment.kinds)
+    return replace(
+        plain,
+        negative_limit=negative_limit(p[:, 0], sentiment.truth == 0, weights),
+        abstain_below=abstain_below(p, sentiment.truth, error_rate, weights),
+    )
+
+
+def weights_of(kinds: Sequence[str], shares: Mapping[str, float] = NEWS_FIRST) -> Floats:
+    """Return a weight per row, with mean 1, by which each kind present has its share of the sum."""
+    rows = np.array([str(kind) for kind in kinds])
+    total = sum(share for kind, share in shares.items() if (rows == kind).any())
+    weights = np.zeros(len(rows))
+    for kind, share in shares.items():
+        here = rows == kind
+        if here.any():
+            weights[here] = share / total * len(rows) / here.sum()
+    return weights
+
+
+def temperature(logits: Floats, truth: Ints, weights: Floats | None = None) -> float:
     """Return the temperature that makes the true labels most likely; 1 where rows are few.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
     """
     if len(truth) < _FEWEST_ROWS:
         return 1.0
-    rows = np.arange(len(truth))
 
     def surprise(log_t: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_t), axis=1)[rows, truth].mean())
+        return _surprise(logits / np.exp(log_t), truth, weights)
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def scaling(logits: Floats, truth: Ints, weights: Floats | None = None, prior: float = _PRIOR) -> Scaling:
+    """Return the temperature and bias that make the true sentiments most likely, the bias held small by a prior.
+
+    `prior`: how many rows' worth of surprise a bias of 1 costs; where rows are few there is no scaling at all.
+    Source: Guo et al. as above, "vector scaling", with one temperature for all labels.
+    """
+    if len(truth) < _FEWEST_ROWS:
+        return Scaling(1.0)
+
+    def surprise(x: Floats) -> float:
+        return len(truth) * _surprise(logits / np.exp(x[0]) + x[1:], truth, weights) + prior * float(x[1:] @ x[1:])
+
+    start = np.zeros(1 + logits.shape[1])
+    found = minimize(surprise, start, method="L-BFGS-B", bounds=[(-2.0, 2.0), *[(-3.0, 3.0)] * logits.shape[1]]).x
+    negative, neutral, positive = (round(float(value), 4) for value in found[1:])
+    return Scaling(round(float(np.exp(found[0])), 4), (negative, neutral, positive))
+
+
+def _surprise(scaled: Floats, truth: Ints, weights: Floats | None) -> float:
+    likely = log_softmax(scaled, axis=1)[np.arange(len(truth)), truth]
+    return -float(np.average(likely, weights=weights))
 
 
 def probabilities(logits: Floats, temp: float) -> NDArray[np.float32]:
     """Return the softmax of logits over a temperature, in float32."""
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temp, axis=1), dtype=np.float32)
-
-
-def negative_limit(p_negative: Floats, negative: NDArray[np.bool_]) -> float:
-    """Return the limit, from .4 to .7, with the best F1 for "negative"; of equals the one nearest to .5.
-
-    Not lower, whatever F1 says: an alert must not rest on stories that are more likely something else.
-    """
-    if negative.sum() < _FEWEST_ROWS:
-        return 0.5
-    grid = np.round(np.arange(0.40, 0.701, 0.01), 2)
-
-    def worth(limit: float) -> tuple[float, float]:
-        called = p_negative >= limit
-        return 2 * float((called & negative).sum()) / float(called.sum() + negative.sum()), -abs(limit - 0.5)
-
-    return float(max(grid, key=worth))
-
-
-def abstain_below(sentiment: Floats, truth: Ints) -> float:
-    """Return the highest confidence, from .40 to .50, under which answers are right less than half the time."""
-    confidence, right = sentiment.max(1), sentiment.argmax(1) == truth
-    limit = 0.40
-    for candidate in np.round(np.arange(0.42, 0.501, 0.02), 2):
-        under = confidence < candidate
-        if under.sum() >= _FEWEST_ROWS and right[under].mean() < 0.5:
-            limit = float(candidate)
-    return limit

@@ -1,4 +1,4 @@
-"""Labelled texts: read from CSV, article-level rows derived, split without near twins on both sides."""
+"""Labelled texts: read from files, article-level rows derived, split without near twins on both sides."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from models import SENTIMENTS
+from models import SENTIMENTS, tables
 from models.errors import DataInvalid, LabelsUnknown
 from models.taxonomy import taxonomy
 from models.text import clean, share
@@ -53,24 +53,45 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sentiment(value: str, labels: Mapping[str, str], path: Path) -> int:
+@dataclass(frozen=True)
+class Problem:
+    """Why a row of a file is not used: `kind` is empty, unlabelled, sentiment or topic (a label we do not know)."""
+
+    kind: str
+    line: int
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A labelled file: the rows that can be used, the line each stands in, and what is wrong with the others."""
+
+    rows: list[Example]
+    lines: list[int]
+    problems: list[Problem]
+
+
+def _sentiment(value: str, labels: Mapping[str, str]) -> int | None:
     word = labels.get(value, value).strip().lower()
-    if word not in SENTIMENTS:
-        known = ", ".join(SENTIMENTS)
-        raise LabelsUnknown(
-            f"{path.name}: sentiment {value!r} is not one of {known}; name it with --labels {value}=negative"
-        )
-    return SENTIMENTS.index(word)
+    return SENTIMENTS.index(word) if word in SENTIMENTS else None
 
 
-def _topic(value: str, path: Path) -> int:
+def _topic(value: str) -> int | None:
     names = taxonomy().labels
     if value in names:
         return names.index(value)
-    if value.isdigit() and int(value) < len(names):
-        return int(value)
-    raise LabelsUnknown(
-        f"{path.name}: topic {value!r} is not one of the {len(names)} in models/taxonomy.toml; correct the file"
+    return int(value) if value.isdecimal() and int(value) < len(names) else None
+
+
+def _unknown(problem: Problem, path: Path) -> LabelsUnknown:
+    if problem.kind == "sentiment":
+        return LabelsUnknown(
+            f"{path.name}: sentiment {problem.value!r} (line {problem.line}) is not one of {', '.join(SENTIMENTS)}; "
+            f"name it with --labels {problem.value}=negative"
+        )
+    return LabelsUnknown(
+        f"{path.name}: topic {problem.value!r} (line {problem.line}) is not one of the {len(taxonomy().labels)} in "
+        "models/taxonomy.toml; correct the file"
     )
 
 
@@ -86,23 +107,44 @@ def _columns(source: Source, present: Sequence[str]) -> dict[str, str]:
 
 
 def read_table(source: Source) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read a CSV file (UTF-8, with a header line) as text; return it with our field names to its columns.
+    """Read a CSV, JSONL or Parquet file as text; return it with our field names to its columns.
 
     Raises DataInvalid where the file is missing, unreadable, altered, or lacks a column asked for.
     """
     path = source.path
     if not path.is_file():
-        raise DataInvalid(f"{path} is not there; name an existing CSV file")
+        raise DataInvalid(f"{path} is not there; name an existing CSV, JSONL or Parquet file")
     if source.sha256 is not None and file_sha256(path) != source.sha256:
         raise DataInvalid(
             f"{path.name} is not the file of the recipe (its sha256 differs); fetch it again or use --data"
         )
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as problem:
-        reason = str(problem).strip().splitlines()[0]
-        raise DataInvalid(f"{path.name} cannot be read as CSV in UTF-8 ({reason}); save it as such") from problem
+    table = tables.read(path)
     return table, _columns(source, list(table.columns))
+
+
+def parse(source: Source) -> Parsed:
+    """Read labelled rows, and say which cannot be used and why; raise DataInvalid as `read_table` does."""
+    path = source.path
+    table, columns = read_table(source)
+    if not {"sentiment", "topic"} & set(columns):
+        raise DataInvalid(f"{path.name} has neither sentiment nor topic; add a column or use --map sentiment=COLUMN")
+    blank = pd.Series([""] * len(table), index=table.index)
+    parts = [table[columns[name]] if name in columns else blank for name in _FIELDS]
+    found = Parsed([], [], [])
+    for line, text, sentiment, topic, entity in zip(tables.lines(path, len(table)), *parts, strict=True):
+        if not clean(text) or not (sentiment or topic):
+            found.problems.append(Problem("unlabelled" if clean(text) else "empty", line))
+            continue
+        of_sentiment = _sentiment(sentiment, source.labels) if sentiment else UNLABELLED
+        of_topic = _topic(topic) if topic else UNLABELLED
+        if of_sentiment is None or of_topic is None:
+            kind, value = ("sentiment", sentiment) if of_sentiment is None else ("topic", topic)
+            found.problems.append(Problem(kind, line, value))
+            continue
+        name = source.name or path.stem
+        found.rows.append(Example(text, entity.strip() or None, of_sentiment, of_topic, name, source.news))
+        found.lines.append(line)
+    return found
 
 
 def read(source: Source) -> list[Example]:
@@ -110,29 +152,18 @@ def read(source: Source) -> list[Example]:
 
     Raises DataInvalid as `read_table` does, and where no labelled row is left; LabelsUnknown for a strange label.
     """
-    path = source.path
-    table, columns = read_table(source)
-    if not {"sentiment", "topic"} & set(columns):
-        raise DataInvalid(f"{path.name} has neither sentiment nor topic; add a column or use --map sentiment=COLUMN")
-    blank = pd.Series([""] * len(table), index=table.index)
-    parts = [table[columns[name]] if name in columns else blank for name in _FIELDS]
-    rows: list[Example] = []
-    for text, sentiment, topic, entity in zip(*parts, strict=True):
-        if not clean(text) or not (sentiment or topic):
-            continue
-        rows.append(
-            Example(
-                text,
-                entity.strip() or None,
-                _sentiment(sentiment, source.labels, path) if sentiment else UNLABELLED,
-                _topic(topic, path) if topic else UNLABELLED,
-                source.name or path.stem,
-                source.news,
-            )
-        )
-    if not rows:
-        raise DataInvalid(f"{path.name} has no row with a text and a label; check the file")
-    return rows + (article_rows(rows) if source.article_level else [])
+    found = parse(source)
+    for problem in found.problems:
+        if problem.kind in ("sentiment", "topic"):
+            raise _unknown(problem, source.path)
+    return usable(source, found)
+
+
+def usable(source: Source, found: Parsed) -> list[Example]:
+    """Return a file's rows as training takes them, article level derived; raise DataInvalid where there is none."""
+    if not found.rows:
+        raise DataInvalid(f"{source.path.name} has no row with a text and a label; check the file")
+    return found.rows + (article_rows(found.rows) if source.article_level else [])
 
 
 def article_rows(rows: Iterable[Example]) -> list[Example]:

@@ -7,9 +7,11 @@ ModelError
 ├── BadLogits             NaN or infinity came out of the network
 ├── TextTooLarge          not even one text fits into memory
 ├── DeviceMissing         the device asked for is not there
+├── PackageMissing        an optional package is not installed
 ├── DataInvalid           a data file is missing, or lacks a column or rows
 │   └── LabelsUnknown     a label is not one of ours
-└── RecipeInvalid         a training recipe is missing or incomplete
+├── RecipeInvalid         a training recipe is missing or incomplete
+└── ResumeImpossible      an interrupted training cannot be gone on with as asked
 """
 
 
@@ -49,6 +51,12 @@ class DeviceMissing(ModelError):
     exit_status = 2
 
 
+class PackageMissing(ModelError):
+    """An optional package that the work needs is not installed."""
+
+    exit_status = 2
+
+
 class DataInvalid(ModelError):
     """A data file is missing, or lacks a column or usable rows."""
 
@@ -61,5 +69,11 @@ class LabelsUnknown(DataInvalid):
 
 class RecipeInvalid(ModelError):
     """A training recipe is missing or incomplete."""
+
+    exit_status = 2
+
+
+class ResumeImpossible(ModelError):
+    """What an interrupted training left does not fit the one asked for, or is not there."""
 
     exit_status = 2

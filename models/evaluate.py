@@ -3,15 +3,19 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from models import SENTIMENTS, Item, Prediction
+from models.compare import Sample, intervals, paired
 from models.data import UNLABELLED, Example, article_rows, read
 from models.measure import Measures, measures
 from models.recipe import Recipe
 from models.text import twin_key
+
+HEADS = ("sentiment", "topic")
 
 
 class Answers(Protocol):
@@ -38,24 +42,92 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(scorer: Answers, rows: Sequence[Example], progress: Callable[[int], None] | None = None) -> Evaluation:
-    """Score rows and measure the answers."""
+@dataclass(frozen=True)
+class Answered:
+    """A model's answers to labelled rows, in their order. `certain`: labels without a probability."""
+
+    rows: Sequence[Example]
+    prediction: Prediction
+    topics: tuple[str, ...]
+    texts_per_s: float
+    certain: bool = False
+
+    def sample(self, head: str) -> Sample | None:
+        """Return the rows with a label of a head (sentiment, topic) and their answers; None where there are none."""
+        sentiment = head == "sentiment"
+        labels = SENTIMENTS if sentiment else self.topics
+        truth = np.array([row.sentiment if sentiment else row.topic for row in self.rows], dtype=np.int64)
+        known = truth != UNLABELLED
+        if not labels or not known.any():
+            return None
+        answers = self.prediction.sentiment if sentiment else self.prediction.topic
+        texts: dict[str, int] = {}
+        # The entities of one text are no independent rows.
+        groups = np.array([texts.setdefault(row.text, len(texts)) for row in self.rows], dtype=np.int64)
+        return Sample(truth[known], answers[known], tuple(labels), groups[known], self.certain)
+
+    def evaluation(self) -> Evaluation:
+        """Return the measures of both heads."""
+        found = {head: self.sample(head) for head in HEADS}
+        sentiment, topic = (
+            measures(part.truth, part.probabilities, part.labels, part.certain) if part else None
+            for part in found.values()
+        )
+        return Evaluation(len(self.rows), sentiment, topic, self.texts_per_s)
+
+    def intervals(self) -> dict[str, Any]:
+        """Return 95% intervals of each head's measures, by head."""
+        found = {head: self.sample(head) for head in HEADS}
+        return {head: intervals(part) for head, part in found.items() if part is not None}
+
+
+def answered(
+    scorer: Answers, rows: Sequence[Example], progress: Callable[[int], None] | None = None, certain: bool = False
+) -> Answered:
+    """Score rows and keep the answers."""
     began = time.perf_counter()
     prediction = scorer.score([Item(row.text, row.entity) for row in rows], progress)
     seconds = time.perf_counter() - began
-    return measured(scorer.topics, rows, prediction, len(rows) / seconds if rows else 0.0)
+    return Answered(rows, prediction, scorer.topics, len(rows) / seconds if rows else 0.0, certain)
 
 
-def measured(
-    topics: tuple[str, ...], rows: Sequence[Example], prediction: Prediction, texts_per_s: float
+def evaluate(
+    scorer: Answers, rows: Sequence[Example], progress: Callable[[int], None] | None = None, certain: bool = False
 ) -> Evaluation:
-    """Measure answers that are there already; rows and answers are in the same order."""
-    found: dict[str, Measures | None] = {}
-    for head, labels, answers in (("sentiment", SENTIMENTS, prediction.sentiment), ("topic", topics, prediction.topic)):
-        truth = np.array([row.sentiment if head == "sentiment" else row.topic for row in rows], dtype=np.int64)
-        known = truth != UNLABELLED
-        found[head] = measures(truth[known], answers[known], labels) if known.any() else None
-    return Evaluation(len(rows), found["sentiment"], found["topic"], texts_per_s)
+    """Score rows and measure the answers."""
+    return answered(scorer, rows, progress, certain).evaluation()
+
+
+def compared(first: Answered, second: Answered) -> dict[str, Any]:
+    """Return the paired comparison of two models on the same rows, by head that both answer."""
+    found: dict[str, Any] = {}
+    for head in HEADS:
+        one, two = first.sample(head), second.sample(head)
+        if one is not None and two is not None and one.labels == two.labels:
+            found[head] = paired(one, two).to_json()
+    return found
+
+
+def pictures(found: Answered, folder: Path, abstain_below: float | None = None) -> list[Path]:
+    """Draw confusion, reliability and coverage of each head into `folder`; return the files.
+
+    Raises PackageMissing without matplotlib. `abstain_below`: the sentiment threshold to mark.
+    """
+    from models import pictures as draw
+
+    made: list[Path] = []
+    for head in HEADS:
+        part = found.sample(head)
+        if part is None:
+            continue
+        answer = part.probabilities.argmax(1)
+        made.append(draw.confusion(folder / f"confusion-{head}.png", part.truth, answer, part.labels, head))
+        if part.certain:
+            continue
+        made.append(draw.reliability(folder / f"reliability-{head}.png", part.truth, part.probabilities))
+        mark = abstain_below if head == "sentiment" else None
+        made.append(draw.coverage_accuracy(folder / f"coverage-{head}.png", part.truth, part.probabilities, mark))
+    return made
 
 
 def disagreeing(rows: Sequence[Example]) -> list[Example]:
@@ -71,7 +143,9 @@ def without_twins(rows: Sequence[Example], train_keys: set[str]) -> list[Example
     return [row for row in rows if twin_key(row.text) not in train_keys]
 
 
-def final_figures(scorer: Answers, recipe: Recipe, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
+def final_figures(
+    scorer: Answers, recipe: Recipe, progress: Callable[[str], None] | None = None, certain: bool = False
+) -> dict[str, Any]:
     """Evaluate a recipe's final sets: all rows, those without a near twin in training, and the entities' own test."""
     train_keys = {twin_key(row.text) for source in recipe.data for row in read(source)}
     figures: dict[str, Any] = {}
@@ -89,5 +163,5 @@ def final_figures(scorer: Answers, recipe: Recipe, progress: Callable[[str], Non
                 "entities_disagree_entity_withheld": blind,
                 "article_level": article_rows(rows),
             }
-        figures[source.name] = {name: evaluate(scorer, part).to_json() for name, part in views.items()}
+        figures[source.name] = {name: evaluate(scorer, part, certain=certain).to_json() for name, part in views.items()}
     return figures

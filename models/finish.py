@@ -1,28 +1,35 @@
-"""From a finished training to an artifact: calibrate on the held-out rows, measure, write the card, write the files."""
+"""From a recipe to an artifact: train, calibrate on the held-out rows, measure, draw, write the card and the files."""
 
 import copy
 import logging
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from models import SENTIMENTS, Item, artifacts
+from models import SENTIMENTS, Item, Prediction, artifacts
 from models.calibrate import Calibration, abstain_below, negative_limit, probabilities, temperature
 from models.card import card
-from models.data import UNLABELLED, Example, file_sha256, read, split, unique
-from models.evaluate import Evaluation, evaluate, final_figures
+from models.data import UNLABELLED, file_sha256, read
+from models.evaluate import Answered, Evaluation, answered, final_figures
+from models.forgetting import challenge_rows, forgetting
+from models.losses import loss_of
 from models.net import Network
 from models.recipe import Recipe
+from models.report import classes, draw
+from models.resume import FILE
 from models.scorer import Scorer, load
-from models.train import Prepared, Progress, logits, prepare, train
+from models.start import Start, start_of
+from models.train import MakeLoss, Outcome, Prepared, Progress, Watch, logits, prepare, train
 
 logger = logging.getLogger(__name__)
 _BF16_ROWS = 200
+_FEWEST_ROWS = 20
+"""As models.calibrate: from fewer rows nothing is fitted."""
 
 
 @dataclass(frozen=True)
@@ -41,64 +48,98 @@ def train_and_write(
     command: str,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
-    start_from: Path | None = None,
+    *,
+    device: str = "cpu",
+    watch: Watch | None = None,
+    loss: MakeLoss = loss_of,
 ) -> Trained:
     """Train as the recipe says and write the artifact; the final sets are read once, after all is decided."""
     rows = [row for source in recipe.data for row in read(source)]
-    outcome = train(rows, recipe.settings, checkpoints, progress, start_from)
-    return write_artifact(recipe, outcome.network, rows, outcome.passes, folder, command)
+    dev = [row for source in recipe.dev for row in read(source)] if recipe.dev else None
+    recipe = replace(recipe, final=tuple(replace(s, name=s.name or s.path.stem) for s in recipe.final))
+    start = start_of(recipe.start, recipe.encoder, recipe.revision)
+    seen = watch or Watch(progress, checkpoints=checkpoints)
+    outcome = train(rows, recipe.settings, start=start, dev=dev, device=device, loss=loss, watch=seen)
+    trained = write_artifact(recipe, outcome, folder, command)
+    if seen.runs is not None:
+        (seen.runs / FILE).unlink(missing_ok=True)
+    return trained
 
 
-def write_artifact(
-    recipe: Recipe,
-    network: Network,
-    rows: Sequence[Example],
-    passes: Sequence[dict[str, float]],
-    folder: Path,
-    command: str,
-) -> Trained:
-    """Calibrate and measure a trained network on the held-out part of rows, and write its artifact."""
-    train_rows, dev_rows = split(unique(rows), recipe.settings.dev_share)
-    dev = prepare(dev_rows, recipe.settings.max_length)
-    calibration = calibrate(network, dev)
-    training = {
-        "settings": {key: value for key, value in asdict(recipe.settings).items() if key != "lora"},
-        "data": [
-            {"name": s.name or s.path.name, "licence": s.licence, "sha256": file_sha256(s.path)} for s in recipe.data
-        ],
-        "rows": {"train": len(train_rows), "dev": len(dev_rows)},
-        "command": command,
-    }
+def write_artifact(recipe: Recipe, outcome: Outcome, folder: Path, command: str) -> Trained:
+    """Calibrate and measure a trained network on its held-out rows, and write its artifact, report and card."""
+    settings, network = outcome.settings, outcome.network
+    dev = prepare(outcome.dev_rows, settings.max_length, outcome.tokenizer)
+    calibration = calibrate(network, dev, outcome.start.artifact.calibration if outcome.start.artifact else None)
+    training = _training(recipe, outcome, command)
     common: dict[str, Any] = {
         "name": recipe.name,
-        "lora": recipe.settings.lora,
-        "max_length": recipe.settings.max_length,
+        "lora": settings.lora if network.method == settings.method else _kept_adapter(outcome.start),
+        "max_length": settings.max_length,
         "training": training,
+        "encoder": outcome.start.encoder,
+        "base": outcome.start.artifact.config["encoder"] if outcome.start.artifact else None,
+        "tokenizer": outcome.tokenizer,
     }
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         # Measured through the very code that will score, from files, not from the network in memory.
         draft = Path(scratch) / "draft"
         artifacts.write(draft, network, calibration, canaries=(), metrics={}, card="", **common)
-        scorer = load(str(draft), "cpu")
+        scorer = load(str(draft), "cpu", "exact")
         canaries = right_canaries(scorer)
-        if len(canaries) < len(artifacts.CANARIES):
-            logger.warning(
-                "%d canary sentences of %d come out wrong",
-                len(artifacts.CANARIES) - len(canaries),
-                len(artifacts.CANARIES),
-            )
+        found = answered(scorer, outcome.dev_rows)
         metrics: dict[str, Any] = {
-            "dev": {name: _lasting(part.to_json()) for name, part in by_source(scorer, dev_rows).items()},
-            "passes": list(passes),
+            "dev": {name: _lasting(part.to_json()) for name, part in by_source(found).items()},
+            "classes": classes(found),
+            "passes": list(outcome.passes),
+            "best_pass": outcome.best,
             "final": {
                 name: {view: _lasting(part) for view, part in views.items()}
                 for name, views in final_figures(scorer, recipe).items()
             },
             "canaries": {"asked": len(artifacts.CANARIES), "right": len(canaries)},
+            "forgetting": _forgetting(recipe, outcome.start, scorer),
         }
-    text = card(recipe, calibration, metrics, training)
+        drawn = draw(found, folder, "held-out", calibration.abstain_below)
+        for source in recipe.final:
+            drawn += draw(answered(scorer, read(source)), folder, source.name)
+    if len(canaries) < len(artifacts.CANARIES):
+        logger.warning(
+            "%d canary sentences of %d come out wrong", len(artifacts.CANARIES) - len(canaries), len(artifacts.CANARIES)
+        )
+    text = card(recipe, outcome, calibration, metrics, training, drawn)
     version = artifacts.write(folder, network, calibration, canaries=canaries, metrics=metrics, card=text, **common)
     return Trained(folder, version, calibration, metrics)
+
+
+def _training(recipe: Recipe, outcome: Outcome, command: str) -> dict[str, Any]:
+    return {
+        "settings": {key: value for key, value in asdict(outcome.settings).items() if key != "lora"},
+        "data": [
+            {"name": s.name or s.path.name, "licence": s.licence, "sha256": file_sha256(s.path)}
+            for s in (*recipe.data, *recipe.dev)
+        ],
+        "rows": {"train": len(outcome.train_rows), "dev": len(outcome.dev_rows)},
+        "from": outcome.start.version or "none",
+        "precision": outcome.precision,
+        "command": command,
+    }
+
+
+def _kept_adapter(start: Start) -> dict[str, Any]:
+    """The adapter of a model gone on from of which only the heads were trained."""
+    return dict(start.artifact.config["lora"]) if start.artifact else {}
+
+
+def _forgetting(recipe: Recipe, start: Start, scorer: Scorer) -> dict[str, Any] | None:
+    """What the model gone on from could do before; None where a training starts from an encoder."""
+    if start.artifact is None:
+        return None
+    rows = [row for source in recipe.replay for row in read(source)] if recipe.replay else challenge_rows()
+    name = ", ".join(source.path.name for source in recipe.replay) or "open half of the challenge suite"
+    before = load(str(start.artifact.folder), "cpu", "exact")
+    return {"from": start.version, "set": name, **forgetting(before, scorer, rows)}
 
 
 def _lasting(part: dict[str, Any]) -> dict[str, Any]:
@@ -112,33 +153,53 @@ def right_canaries(scorer: Scorer) -> list[tuple[str, str]]:
     return [pair for pair, answer in zip(artifacts.CANARIES, answers, strict=True) if SENTIMENTS[answer] == pair[1]]
 
 
-def by_source(scorer: Scorer, rows: Sequence[Example]) -> dict[str, Evaluation]:
-    """Evaluate rows per data set, entity rows apart from whole texts."""
-    parts: dict[str, list[Example]] = {}
-    for row in rows:
-        parts.setdefault(f"{row.source}{' (entity)' if row.entity else ''}", []).append(row)
-    return {name: evaluate(scorer, part) for name, part in parts.items()}
+def by_source(found: Answered) -> dict[str, Evaluation]:
+    """Measure answers per data set, entity rows apart from whole texts."""
+    places: dict[str, list[int]] = {}
+    for at, row in enumerate(found.rows):
+        places.setdefault(f"{row.source}{' (entity)' if row.entity else ''}", []).append(at)
+    whole = found.prediction
+    return {
+        name: replace(
+            found,
+            rows=[found.rows[at] for at in part],
+            prediction=Prediction(whole.sentiment[part], whole.topic[part], whole.truncated[part]),
+        ).evaluation()
+        for name, part in places.items()
+    }
 
 
-def calibrate(network: Network, dev: Sequence[Prepared]) -> Calibration:
-    """Fit the calibration on held-out rows: temperatures on all, the negative limit on whole news texts."""
+def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | None = None) -> Calibration:
+    """Fit the calibration on held-out rows: temperatures on all, the negative limit on whole news texts.
+
+    `before`: of the model gone on from; it stays for a head of which there are too few rows to fit one.
+    """
     sentiment, topic = (answers.numpy() for answers in logits(network, dev))
-    truth = np.array([row.example.sentiment for row in dev])
-    topics = np.array([row.example.topic for row in dev])
+    truth = np.array([row.example.sentiment for row in dev], dtype=np.int64)
+    topics = np.array([row.example.topic for row in dev], dtype=np.int64)
     known, known_topic = truth != UNLABELLED, topics != UNLABELLED
-    t_sentiment = temperature(sentiment[known], truth[known])
-    t_topic = temperature(topic[known_topic], topics[known_topic])
-    p = probabilities(sentiment, t_sentiment)
-    whole = known & np.array([row.example.entity is None for row in dev], dtype=bool)
-    news = whole & np.array([row.example.news for row in dev], dtype=bool)
-    slice_ = news if news.any() else whole
-    return Calibration(
-        round(t_sentiment, 4),
-        round(t_topic, 4),
-        negative_limit(p[slice_, 0], truth[slice_] == 0),
-        abstain_below(p[known], truth[known]) if known.any() else 0.4,
-        bf16_agreement(network, dev[:_BF16_ROWS]),
-    )
+    found = before or Calibration()
+    if known_topic.sum() >= _FEWEST_ROWS:
+        found = replace(found, temperature_topic=round(temperature(topic[known_topic], topics[known_topic]), 4))
+    if known.sum() >= _FEWEST_ROWS:
+        t_sentiment = temperature(sentiment[known], truth[known])
+        p = probabilities(sentiment, t_sentiment)
+        whole = known & np.array([row.example.entity is None for row in dev], dtype=bool)
+        news = whole & np.array([row.example.news for row in dev], dtype=bool)
+        slice_ = news if news.any() else whole
+        found = replace(
+            found,
+            temperature_sentiment=round(t_sentiment, 4),
+            negative_limit=negative_limit(p[slice_, 0], truth[slice_] == 0),
+            abstain_below=abstain_below(p[known], truth[known]),
+            by_kind={},
+        )
+    elif before is None:
+        logger.warning(
+            "only %d rows with a sentiment were held out, too few to calibrate on: name --dev or a larger --dev-share",
+            known.sum(),
+        )
+    return replace(found, bf16_agreement=bf16_agreement(network, dev[:_BF16_ROWS]))
 
 
 def bf16_agreement(network: Network, rows: Sequence[Prepared]) -> float | None:

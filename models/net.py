@@ -1,25 +1,40 @@
-"""The network: one encoder with LoRA, mean pooling over the real tokens, a sentiment head and a topic head."""
+"""The network: one encoder, mean pooling over the real tokens, a sentiment head and a topic head."""
 
-import warnings
+import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import BertModel
 
 from models.errors import WeightsCorrupt
+from models.methods import wrap
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Network(nn.Module):
     """Sentiment and topic logits of a batch of token ids.
 
-    The encoder may be the plain one or wrapped by peft; `merged()` folds the adapter into it for scoring.
+    The encoder may be the plain one or wrapped by peft; `merged()` folds the adapter into it for scoring. `method`: the
+    form its trained weights are kept in (models.methods). `token_types`: the encoder tells the two segments apart.
     """
 
-    def __init__(self, encoder: nn.Module, width: int, sentiments: int, topics: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        width: int,
+        sentiments: int,
+        topics: int,
+        dropout: float = 0.0,
+        *,
+        method: str = "lora",
+        token_types: bool = True,
+    ) -> None:
         super().__init__()
+        self.method, self.token_types = method, token_types
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
         self.sentiment = nn.Linear(width, sentiments)
@@ -27,7 +42,8 @@ class Network(nn.Module):
 
     def pooled(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
         """Return the mean of the last hidden states over the real tokens: (batch, width)."""
-        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        types = {"token_type_ids": segments} if self.token_types else {}
+        states = self.encoder(input_ids=ids, attention_mask=mask, **types).last_hidden_state
         weights = mask.unsqueeze(-1).to(states.dtype)
         mean: Tensor = (states * weights).sum(1) / weights.sum(1)
         return mean
@@ -44,21 +60,36 @@ class Network(nn.Module):
     def adapter(self) -> dict[str, Tensor]:
         """Return the adapter's tensors by name."""
         if not isinstance(self.encoder, PeftModel):
-            raise TypeError("the adapter is merged already")
+            raise TypeError("there is no adapter, or it is merged already")
+        config: Any = self.encoder.peft_config["default"]
+        pattern = getattr(config, "rank_pattern", None)
+        if self.method == "adalora":
+            # With it peft would cut what is zero anyway, and a network of the full rank could not read it back.
+            config.rank_pattern = None
         # Otherwise peft asks the Hugging Face hub whether the vocabulary grew.
         state: dict[str, Tensor] = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
+        if self.method == "adalora":
+            config.rank_pattern = pattern
         return state
 
-    def restore(self, adapter: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:
+    def body(self) -> dict[str, Tensor]:
+        """Return what must be kept of the encoder: its adapter, all of it after full fine-tuning, or nothing."""
+        if self.method == "full":
+            return dict(self.encoder.state_dict())
+        return self.adapter() if isinstance(self.encoder, PeftModel) else {}
+
+    def restore(self, body: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:
         """Put kept tensors in place; raise WeightsCorrupt where names or shapes are not those of this network."""
-        if not isinstance(self.encoder, PeftModel):
-            raise TypeError("the adapter is merged already")
-        for kind, kept, own in (("adapter", adapter, self.adapter()), ("heads", heads, self.heads())):
+        form = "encoder" if self.method == "full" else "adapter"
+        for kind, kept, own in ((form, body, self.body()), ("heads", heads, self.heads())):
             if {n: tuple(t.shape) for n, t in kept.items()} != {n: tuple(t.shape) for n, t in own.items()}:
                 raise WeightsCorrupt(
                     f"the {kind} do not fit the network that config.json describes; restore the artifact"
                 )
-        set_peft_model_state_dict(self.encoder, dict(adapter))
+        if isinstance(self.encoder, PeftModel):
+            set_peft_model_state_dict(self.encoder, dict(body))
+        elif body:
+            self.encoder.load_state_dict(dict(body))
         self.load_state_dict(dict(heads), strict=False)
 
     def merged(self) -> "Network":
@@ -68,14 +99,21 @@ class Network(nn.Module):
         return self.eval()
 
 
-def build(encoder: BertModel, lora: Mapping[str, Any], sentiments: int, topics: int, dropout: float = 0.0) -> Network:
-    """Return a network with fresh LoRA adapters and heads; only these are trained."""
+def build(
+    encoder: "PreTrainedModel",
+    adapter: Mapping[str, Any],
+    sentiments: int,
+    topics: int,
+    dropout: float = 0.0,
+    method: str = "lora",
+) -> Network:
+    """Return a network with fresh heads, and a fresh adapter of these settings where the method has one."""
     width = int(encoder.config.hidden_size)
-    with warnings.catch_warnings():
-        # peft asks transformers under an old name; nothing a user could do about it.
-        warnings.simplefilter("ignore", FutureWarning)
-        wrapped = get_peft_model(encoder, LoraConfig(**{**lora, "target_modules": list(lora["target_modules"])}))
-    return Network(wrapped, width, sentiments, topics, dropout)
+    # RoBERTa has a table of one type only; DistilBERT and MPNet have none.
+    takes = "token_type_ids" in inspect.signature(encoder.forward).parameters
+    types = takes and getattr(encoder.config, "type_vocab_size", 0) > 1
+    wrapped = wrap(encoder, method, adapter)
+    return Network(wrapped, width, sentiments, topics, dropout, method=method, token_types=types)
 
 
 def pad(rows: list[tuple[list[int], list[int]]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor]:

@@ -2,40 +2,42 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from models import DEFAULT, SENTIMENTS, Item, Prediction
-from models.calibrate import Calibration, probabilities
-from models.engine import Engine, choose
-from models.errors import BadLogits, CanaryFailed, TextTooLarge
-from models.net import Network, pad
+from models.calibrate import Calibration
+from models.calibrate import Kind as TextKind
+from models.engine import Engine, EngineName, Kind, choose, exact
+from models.engines import Backend
+from models.engines.ctranslate import CTranslate, agrees, fits, installed
+from models.engines.eager import Eager
+from models.engines.run import Runner, batches
+from models.engines.threads import one_core_each
+from models.errors import CanaryFailed
+from models.net import Network
 from models.tokens import Encoded, encode
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from models.artifacts import Artifact
+
 __all__ = ["DEFAULT", "Item", "Prediction", "Scorer", "batches", "load"]
 
 logger = logging.getLogger(__name__)
 _CHUNK = 8_192
-Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) over ascending lengths with rows × longest row within the budget, one row at least."""
-    start = 0
-    for at in range(1, len(lengths) + 1):
-        if at == len(lengths) or (at + 1 - start) * lengths[at] > budget:
-            yield start, at
-            start = at
+Pair = tuple[str, str | None]
 
 
 class Scorer:
-    """Scores texts with one loaded model. Made by `load`; deterministic, and safe to keep for the life of a process."""
+    """Scores texts with one loaded model. Made by `load`; deterministic, and safe to keep for the life of a process.
+
+    `negative_limit`, `abstain_below`: probabilities to act on; `topics`: the labels in the order of `Prediction.topic`.
+    """
 
     def __init__(
         self,
@@ -47,25 +49,36 @@ class Scorer:
         model_version: str,
         topics: tuple[str, ...],
         max_length: int,
+        runner: Runner | None = None,
     ) -> None:
+        """`runner`: runs the network; where None, torch does."""
         self.model_version = model_version
         self.topics = topics
         self.negative_limit = calibration.negative_limit
         self.abstain_below = calibration.abstain_below
-        self.engine = engine
-        self._network = network.to(device=engine.device, dtype=engine.dtype).eval()
+        self._runner = runner or Runner(Eager(network, engine), engine, model_version)
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._max_length = max_length
-        self._budget = engine.token_budget
+
+    @property
+    def engine(self) -> Engine:
+        """What scores now, and why."""
+        return self._runner.engine
+
+    @property
+    def fell_back(self) -> bool:
+        """True once a GPU was lost and the CPU has taken over."""
+        return self._runner.fell_back
 
     def score(self, items: Sequence[Item], progress: Callable[[int], None] | None = None) -> Prediction:
         """Return probabilities for items in their order; `progress` hears the number of items done so far.
 
-        Raises BadLogits where the network answers NaN or infinity, TextTooLarge where one text alone does not fit.
+        Raises BadLogits where the network answers NaN or infinity, TextTooLarge where one text alone does not fit,
+        DeviceMissing where the GPU is lost and nothing may take its place.
         """
-        pairs = [(item.text, item.entity or None) for item in items]
-        places: dict[tuple[str, str | None], list[int]] = {}
+        pairs = [(_unicode(item.text), _unicode(item.entity or "") or None) for item in items]
+        places: dict[Pair, list[int]] = {}
         for at, pair in enumerate(pairs):
             places.setdefault(pair, []).append(at)
         # Sorted by content, so that batches, and the last bits of the answers, do not depend on the order of arrival.
@@ -74,15 +87,13 @@ class Scorer:
         topic = np.zeros((len(items), len(self.topics)), dtype=np.float32)
         truncated = np.zeros(len(items), dtype=np.bool_)
         done = 0
-        for start in range(0, len(distinct), _CHUNK):
-            chunk = distinct[start : start + _CHUNK]
-            rows = encode(self._tokenizer, chunk, self._max_length)
+        for chunk, rows in self._tokenised(distinct):
             order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
-            for part in self._parts([rows[at] for at in order]):
-                begin, end, (sentiment_logits, topic_logits) = part
-                p_sentiment = probabilities(sentiment_logits, self._calibration.temperature_sentiment)
-                p_topic = probabilities(topic_logits, self._calibration.temperature_topic)
-                for row, at in enumerate(order[begin:end]):
+            for begin, end, logits in self._runner.run([rows[at] for at in order]):
+                part = order[begin:end]
+                kinds = [TextKind.ENTITY if chunk[at][1] else TextKind.NEWS for at in part]
+                p_sentiment, p_topic = self._calibration.sentiment(logits[0], kinds), self._calibration.topic(logits[1])
+                for row, at in enumerate(part):
                     into = places[chunk[at]]
                     sentiment[into], topic[into] = p_sentiment[row], p_topic[row]
                     truncated[into] = rows[at].truncated
@@ -91,69 +102,84 @@ class Scorer:
                     progress(done)
         return Prediction(sentiment, topic, truncated)
 
-    def _parts(self, rows: Sequence[Encoded]) -> Iterator[tuple[int, int, Logits]]:
-        """Yield (start, end, logits) over rows sorted by length."""
-        lengths = [len(row) for row in rows]
-        start = 0
-        while start < len(rows):
-            end = start + next(batches(lengths[start:], self._budget))[1]
-            try:
-                logits = self._logits(rows[start:end])
-            except (MemoryError, RuntimeError) as problem:
-                if not _is_out_of_memory(problem):
-                    raise
-                self._shrink(end - start)
-                continue
-            yield start, end, logits
-            start = end
-
-    def _shrink(self, rows: int) -> None:
-        if rows == 1:
-            raise TextTooLarge(
-                "a single text does not fit into memory; free some memory, or score on the CPU"
-            ) from None
-        self._budget //= 2
-        logger.warning("out of memory with %d texts; going on with %d tokens at once", rows, self._budget)
-        if self.engine.device == "cuda":
-            torch.cuda.empty_cache()
-
-    @torch.inference_mode()
-    def _logits(self, rows: Sequence[Encoded]) -> Logits:
-        batch = pad([(row.ids, row.segments) for row in rows], self.engine.device)
-        answers = tuple(head.float().cpu().numpy() for head in self._network(*batch))
-        if not all(np.isfinite(answer).all() for answer in answers):
-            raise BadLogits(
-                f"the model {self.model_version} answered NaN or infinity; restore its artifact, or use device = cpu"
-            )
-        return answers[0], answers[1]
+    def _tokenised(self, distinct: Sequence[Pair]) -> Iterator[tuple[Sequence[Pair], list[Encoded]]]:
+        """Yield chunks and their tokens; the next chunk is tokenised while the network is busy with this one."""
+        chunks = [distinct[start : start + _CHUNK] for start in range(0, len(distinct), _CHUNK)]
+        if len(chunks) == 1:
+            yield chunks[0], encode(self._tokenizer, chunks[0], self._max_length)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = [ahead.submit(encode, self._tokenizer, chunk, self._max_length) for chunk in chunks[:1]]
+            for at, chunk in enumerate(chunks):
+                rows = waiting.pop().result()
+                if at + 1 < len(chunks):
+                    waiting.append(ahead.submit(encode, self._tokenizer, chunks[at + 1], self._max_length))
+                yield chunk, rows
 
 
-def _is_out_of_memory(problem: Exception) -> bool:
-    # torch raises a plain RuntimeError where its CPU allocator fails.
-    return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
+def _unicode(text: str) -> str:
+    """Half characters, as broken JSON brings them, become question marks: the tokenizer knows none of them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def load(name_or_path: str = DEFAULT, device: str = "auto") -> Scorer:
+def load(name_or_path: str = DEFAULT, device: str = "auto", engine: str = EngineName.AUTO) -> Scorer:
     """Load an artifact by name or folder, once every sha256 is right and its canary sentences come out as they should.
 
-    `device`: auto, cpu or cuda. Raises WeightsMissing, WeightsCorrupt, LabelsUnknown, DeviceMissing or CanaryFailed.
+    `device`: auto, cpu or cuda; `engine`: one of models.engine.EngineName. With `auto` for the device a GPU that is
+    lost later is replaced by the CPU.
+    Raises WeightsMissing, WeightsCorrupt, LabelsUnknown, DeviceMissing, PackageMissing or CanaryFailed.
     """
     # The artifact knows how to build a network; it needs nothing of this module.
     from models import artifacts
 
     artifact = artifacts.open_artifact(name_or_path)
     network, tokenizer = artifacts.network_of(artifact)
+    merged = network.merged()
+    calibration = artifact.calibration
+    chosen = choose(device, calibration.bf16_agreement, engine=engine, ctranslate2=installed() and fits(merged))
+    backend: Backend | None = None
+    if chosen.kind is Kind.CTRANSLATE2:
+        chosen, backend = _checked(chosen, merged, encode(tokenizer, _probes(artifact), artifact.max_length))
+
+    def spare(engine: Engine) -> Backend:
+        return Eager(artifacts.network_of(artifact)[0].merged(), engine)
+
     scorer = Scorer(
-        network.merged(),
+        merged,
         tokenizer,
-        artifact.calibration,
-        choose(device, artifact.calibration.bf16_agreement),
+        calibration,
+        chosen,
         model_version=artifact.model_version,
         topics=artifact.topics,
         max_length=artifact.max_length,
+        runner=Runner(
+            backend or Eager(merged, chosen), chosen, artifact.model_version, spare if device == "auto" else None
+        ),
     )
     check_canaries(scorer, artifact.canaries)
     return scorer
+
+
+def _checked(chosen: Engine, network: Network, rows: Sequence[Encoded]) -> tuple[Engine, Backend]:
+    """The engine chosen where it can run the network and answers as torch does on this machine, else torch."""
+    reference = Eager(network, exact())
+    try:
+        backend = CTranslate(network, chosen.streams)
+        with one_core_each(1) as pool:
+            if pool.submit(agrees, backend, reference, rows).result():
+                return chosen, backend
+        why = "answers otherwise than torch"
+    except (RuntimeError, ValueError) as problem:
+        why = f"cannot run this network ({str(problem).splitlines()[0]})"
+    engine = replace(exact(), reason=f"fp32 on CPU: ctranslate2 {why}")
+    logger.warning("scoring engine: %s", engine.reason)
+    return engine, reference
+
+
+def _probes(artifact: "Artifact") -> list[Pair]:
+    """Texts of several lengths, alone and with an entity, at which engines are compared."""
+    texts = [text for text, _ in artifact.canaries] or ["Shares fall after a profit warning"]
+    return [*((text, None) for text in texts), (" ".join(texts * 8), None), (texts[0], texts[0].split()[0])]
 
 
 def check_canaries(scorer: Scorer, canaries: Sequence[tuple[str, str]]) -> None:

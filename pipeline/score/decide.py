@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-__all__ = ["MAX_ENTITIES", "MIN_RELEVANCE", "Status", "Target", "chunks", "status_before", "status_of"]
+from models.status import Status, abstained, status
+
+__all__ = ["MAX_ENTITIES", "MIN_RELEVANCE", "Behind", "Status", "Target", "chunks", "status_before", "status_of"]
 
 # An article about everybody is about nobody: the definitions in the docs name these two limits.
 MAX_ENTITIES = 5
 MIN_RELEVANCE = 0.3
 
 
-class Status(StrEnum):
-    """Why a row carries probabilities, or why not. Only SCORED enters a sentiment series."""
-
-    SCORED = "scored"
-    ABSTAINED = "abstained"
-    FILING = "filing"
-    LANGUAGE = "language"
-    NOT_FINANCIAL = "not_financial"
-    EMPTY = "empty"
-
-
 @dataclass(frozen=True)
 class Target:
-    """One thing to score: a revision of an article, towards `entity_id` ('' is the article as a whole)."""
+    """One thing to score: a revision of an article, towards `entity_id` ('' is the article as a whole).
+
+    `linked`: an entity was found in the article.
+    """
 
     article_id: str
     revision: int
@@ -38,25 +31,34 @@ class Target:
     surface: str | None
     imported: bool
     known_at: datetime
+    linked: bool = False
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A score whose words are not kept yet: the title it was made of, and the name towards which (None: the whole)."""
+
+    article_id: str
+    revision: int
+    entity_id: str
+    title: str
+    surface: str | None
+    imported: bool
+    known_at: datetime
 
 
 def status_before(target: Target) -> Status | None:
     """The status that can be told without the model; None where the model has to look.
 
-    A filing is a form, not an opinion; text in another language than the model's is not neutral, it is unread.
+    A filing is a form, not an opinion; text in another language than the model's is not neutral, it is unread. An
+    article in which an entity was found is never called off topic.
     """
-    if target.kind == "filing":
-        return Status.FILING
-    if not target.title or not any(character.isalnum() for character in target.title):
-        return Status.EMPTY
-    if target.language and not target.language.lower().startswith("en"):
-        return Status.LANGUAGE
-    return None
+    return status(target.title or "", filing=target.kind == "filing", language=target.language, linked=target.linked)
 
 
 def status_of(probabilities: Sequence[float], abstain_below: float) -> Status:
     """SCORED, or ABSTAINED where the likeliest of the three sentiments is below `abstain_below`."""
-    return Status.SCORED if max(probabilities) >= abstain_below else Status.ABSTAINED
+    return abstained(max(probabilities), abstain_below)
 
 
 def chunks(targets: Iterable[Target], size: int) -> Iterator[list[Target]]:

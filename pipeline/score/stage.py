@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 
-from models import Item, Prediction
+from models import Item
 from pipeline.context import Context, Report, reporting
-from pipeline.promotion import activate, active_model
+from pipeline.score.attribute import LoadExplainer, attribute, load_explainer
+from pipeline.score.choose import Chosen, Load, Scorer, active_scorer, load_scorer, settle, shadows
 from pipeline.score.decide import MAX_ENTITIES, MIN_RELEVANCE, Target, chunks, status_before, status_of
 from pipeline.warehouse import Transaction
 
-__all__ = ["Scorer", "run"]
+__all__ = ["Scorer", "backfill", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ WITH newest AS (
     SELECT article_id, revision, '' AS entity_id, NULL AS surface FROM newest
     UNION ALL SELECT entity.* FROM entity JOIN newest USING (article_id, revision)
 )
-SELECT article_id, revision, t.entity_id, n.kind, n.language, n.title, t.surface, n.imported, n.known_at
+SELECT article_id, revision, t.entity_id, n.kind, n.language, n.title, t.surface, n.imported, n.known_at,
+    (article_id, revision) IN (SELECT (article_id, revision) FROM entity) AS linked
 FROM target t JOIN newest n USING (article_id, revision)
 ANTI JOIN (SELECT * FROM scores WHERE model_version = $1) s USING (article_id, revision, entity_id)
 WHERE $2 IS NULL OR n.known_at >= $2
@@ -47,54 +49,56 @@ ORDER BY n.known_at DESC, article_id, entity_id
 """
 
 
-class Scorer(Protocol):
-    """All that the pipeline knows of a model."""
+def run(
+    context: Context,
+    *,
+    scorer: Scorer | None = None,
+    artifact: str | None = None,
+    since: datetime | None = None,
+    load: Load = load_scorer,
+    explain: LoadExplainer = load_explainer,
+) -> Report:
+    """Score every newest revision, and every entity in it, that the active model and the shadows have not scored.
 
-    @property
-    def model_version(self) -> str: ...
-    @property
-    def negative_limit(self) -> float: ...
-    @property
-    def abstain_below(self) -> float: ...
-    @property
-    def topics(self) -> Sequence[str]: ...
-    def score(self, items: Sequence[Item]) -> Prediction: ...
-
-
-def run(context: Context, *, scorer: Scorer | None = None, since: datetime | None = None) -> Report:
-    """Score every newest revision, and every entity in it, that this model version has not scored.
-
-    The version becomes the active one only when the history is scored with it, so that no series is ever
-    half old and half new. Without `scorer` the artifact of the settings is loaded.
+    A store's first model becomes the active one, and only when the history is scored with it, so that no series is
+    ever half old and half new. With `scorer` (found at `artifact`) that one scores, and nothing is switched.
 
     Raises:
+        SettingsError: the active model cannot be found again.
         ModelError: the weights are missing, damaged or not the ones that were measured.
     """
     with reporting("score") as report:
+        chosen = Chosen(scorer, artifact) if scorer is not None else active_scorer(context, load, report)
+        for status, n in _all(context, chosen.scorer, since, "score").items():
+            report.add(status, n)
+        if since is None:
+            settle(context, chosen, report)
+        attribute(context, chosen, explain, report)
         if scorer is None:
-            scorer = _load(context)
-        with context.warehouse.read() as con:
-            targets = _pending(con, scorer.model_version, since)
-            active = active_model(con)
-        done = 0
-        for chunk in chunks(targets, CHUNK):
-            rows = _rows(chunk, scorer)
-            context.warehouse.transact("scores", partial(_write, rows=rows))
-            for status in rows["status"].to_pylist():
-                report.add(status)
-            done += len(chunk)
-            context.progress("score", done, len(targets))
-        if since is None and (active is None or active.model_version != scorer.model_version):
-            _activate(context, scorer, "first model" if active is None else "the settings name it", report)
+            for shadow in shadows(context, load, report):
+                scored = sum(_all(context, shadow, since, f"score, {shadow.model_version}").values())
+                report.add("shadow", scored)
     return report
 
 
-def _load(context: Context) -> Scorer:
-    # torch takes seconds to import: only the stage that needs it pays.
-    from models.scorer import load
+def backfill(context: Context, scorer: Scorer) -> int:
+    """Score the whole history with a version, whatever its status; answers how many rows. Repeats go on."""
+    return sum(_all(context, scorer, None, "score the history").values())
 
-    scorer: Scorer = load(context.settings.model.name, context.settings.model.device)
-    return scorer
+
+def _all(context: Context, scorer: Scorer, since: datetime | None, what: str) -> Counter[str]:
+    """Score what a version has not scored, chunk by chunk; answers the rows by status."""
+    with context.warehouse.read() as con:
+        targets = _pending(con, scorer.model_version, since)
+    counts: Counter[str] = Counter()
+    done = 0
+    for chunk in chunks(targets, CHUNK):
+        rows = _rows(chunk, scorer)
+        context.warehouse.transact("scores", partial(_write, rows=rows))
+        counts.update(rows["status"].to_pylist())
+        done += len(chunk)
+        context.progress(what, done, len(targets))
+    return counts
 
 
 def _pending(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime | None) -> list[Target]:
@@ -143,11 +147,3 @@ def _rows(chunk: Sequence[Target], scorer: Scorer) -> pa.Table:
 
 def _write(tx: Transaction, rows: pa.Table) -> int:
     return tx.insert_new("scores", rows, KEYS)
-
-
-def _activate(context: Context, scorer: Scorer, reason: str, report: Report) -> None:
-    def work(tx: Transaction) -> bool:
-        return activate(tx, scorer.model_version, scorer.negative_limit, actor="score", reason=reason)
-
-    if context.warehouse.transact("models", work):
-        report.notes.append(f"{scorer.model_version} is now the active model ({reason})")

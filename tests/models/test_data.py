@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models import recipe
 from models.data import UNLABELLED, Example, Source, article_rows, file_sha256, read, split, unique
-from models.errors import DataInvalid, LabelsUnknown, RecipeInvalid
+from models.errors import DataInvalid, LabelsUnknown
 from models.text import twin_key
 
 
@@ -105,19 +104,3 @@ def test_split_has_no_near_twin_on_both_sides() -> None:
     assert len(train) + len(dev) == len(rows)
     assert 0.1 < len(dev) / len(rows) < 0.3
     assert not {twin_key(row.text) for row in train} & {twin_key(row.text) for row in dev}
-
-
-def test_the_shipped_recipe_is_complete(tmp_path: Path) -> None:
-    found = recipe.load("barograph-minilm-1", tmp_path)
-    assert [source.path.parent.parent for source in found.data] == [tmp_path] * 3
-    assert all(source.licence == "MIT" and source.sha256 for source in found.data)
-    # A file that trains must never be one that judges.
-    assert not {source.sha256 for source in found.data} & {source.sha256 for source in found.final}
-
-
-def test_recipe_errors(tmp_path: Path) -> None:
-    with pytest.raises(RecipeInvalid, match="barograph-minilm-1"):
-        recipe.load("nonsense", tmp_path)
-    for content in ("name = ", "[training]\nepochs = 1\n", 'name = "x"\ndata = []\n[training]\nspeed = 3\n'):
-        with pytest.raises(RecipeInvalid, match="cannot be used"):
-            recipe.load(str(write(tmp_path / "r.toml", content)), tmp_path)

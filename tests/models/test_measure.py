@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from models import SENTIMENTS, Item, Prediction
-from models.data import Example
-from models.evaluate import disagreeing, evaluate, without_twins
-from models.measure import calibration_error, measures
-from models.taxonomy import taxonomy
+from models import SENTIMENTS
+from models.measure import calibration_error, confusion_counts, measures, reliability_bins, tally, totals
 
 
 def test_by_hand() -> None:
@@ -54,31 +51,25 @@ def test_a_label_that_does_not_occur_has_no_recall() -> None:
     assert found.macro_f1 == 1.0
 
 
-class Always:
-    """A scorer that always answers the same."""
-
-    topics = taxonomy().labels
-
-    def score(self, items: list[Item], progress: object = None) -> Prediction:
-        n = len(items)
-        sentiment = np.tile(np.array([0.6, 0.3, 0.1], np.float32), (n, 1))
-        topic = np.full((n, 20), 0.05, np.float32)
-        topic[:, 5] = 0.5
-        return Prediction(sentiment, topic, np.zeros(n, bool))
+def test_of_one_tally_any_groups_give_the_same_sums() -> None:
+    rng = np.random.default_rng(4)
+    truth, p = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50)
+    grouped = tally(truth, p, rng.integers(0, 7, 50))
+    assert grouped.shape == (7, 3 * 3 + 15)
+    assert totals(grouped) == pytest.approx(totals(tally(truth, p)))
 
 
-def test_evaluate_takes_each_head_where_its_label_is_known() -> None:
-    rows = [Example("a", None, 0, -1), Example("b", "B", 2, -1), Example("c", None, -1, 5), Example("d", None, 0, 4)]
-    found = evaluate(Always(), rows)
-    assert found.n == 4
-    assert found.sentiment is not None
-    assert found.topic is not None
-    assert (found.sentiment.n, found.sentiment.accuracy) == (3, pytest.approx(2 / 3))
-    assert (found.topic.n, found.topic.accuracy) == (2, 0.5)
-    assert evaluate(Always(), rows[:2]).topic is None
+def test_a_model_without_probabilities_has_no_calibration() -> None:
+    found = measures(np.array([0, 1]), np.eye(3)[[0, 2]], SENTIMENTS, certain=True)
+    assert (found.accuracy, found.ece) == (0.5, None)
+    assert measures(np.array([], dtype=int), np.empty((0, 3)), SENTIMENTS).ece == 0.0
 
 
-def test_subsets_of_the_final_rows() -> None:
-    rows = [Example("C gains on D 5", "C", 2), Example("C gains on D 5", "D", 0), Example("A falls", "A", 0)]
-    assert disagreeing(rows) == rows[:2]
-    assert without_twins(rows, {"c gains on d"}) == rows[2:]
+def test_confusion_and_reliability_by_hand() -> None:
+    truth, answer = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
+    assert confusion_counts(truth, answer, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    p = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6]])
+    found = reliability_bins(np.array([0, 1, 1]), p, bins=10)
+    assert found.share == pytest.approx([0] * 6 + [1 / 3, 0, 0, 2 / 3])
+    assert (found.accuracy[9], found.confidence[9]) == (0.5, pytest.approx(0.95))
+    assert np.isnan(found.accuracy[0])

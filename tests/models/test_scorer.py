@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from models import DEFAULT, SENTIMENTS, Item
+from models import scorer as scorer_module
 from models.artifacts import network_of, open_artifact
-from models.calibrate import Calibration
-from models.engine import Engine, choose
-from models.errors import BadLogits, DeviceMissing, TextTooLarge
-from models.scorer import Scorer, batches, load
+from models.calibrate import Calibration, Kind, Scaling
+from models.engine import Engine
+from models.engine import Kind as EngineKind
+from models.errors import DeviceMissing, PackageMissing
+from models.scorer import Scorer, load
 from models.taxonomy import taxonomy
+from tests.models.engines.fakes import FakeNetwork
 
 TEXTS = (
     "Orrin Foods raises full-year guidance after strong quarter",
@@ -34,28 +35,12 @@ ITEMS = [Item(text) for text in TEXTS] + [
 ]
 
 
-class FakeNetwork(nn.Module):
-    """Stands for hardware in trouble: fails above `fits` tokens at once, or answers `value`."""
-
-    def __init__(self, fits: int = 1 << 30, value: float = 0.0) -> None:
-        super().__init__()
-        self.fits, self.value, self.seen = fits, value, list[int]()
-
-    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-        if ids.numel() > self.fits:
-            raise torch.OutOfMemoryError("no room")
-        self.seen.append(ids.numel())
-        first = ids[:, 1].float() / 30_000
-        sentiment = torch.stack([first, first * 0, -first], 1) + self.value
-        return sentiment, torch.zeros((len(ids), 20))
-
-
-def scorer_on(network: nn.Module, budget: int = 2_048) -> Scorer:
+def scorer_on(network: nn.Module, budget: int = 2_048, calibration: Calibration | None = None) -> Scorer:
     _, tokenizer = network_of(open_artifact(DEFAULT))
     return Scorer(
         network,  # type: ignore[arg-type]
         tokenizer,
-        Calibration(),
+        calibration or Calibration(),
         Engine("cpu", torch.float32, budget, "test"),
         model_version="fake@0",
         topics=taxonomy().labels,
@@ -119,57 +104,34 @@ def test_too_long_is_cut_and_flagged(scorer: Scorer) -> None:
     assert np.isfinite(p.sentiment).all()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_is_refused(value: float) -> None:
-    with pytest.raises(BadLogits, match="NaN or infinity"):
-        scorer_on(FakeNetwork(value=value)).score([Item("Oil")])
+@pytest.mark.parametrize("text", ["", " ", "\0", "🎉🎉", "\ud800", "Größe 株価 акции", "$TSLA", "x" * 5_000])
+def test_any_text_has_numbers(scorer: Scorer, text: str) -> None:
+    p = scorer.score([Item(text), Item(text, "Velmont")])
+    np.testing.assert_allclose(p.sentiment.sum(1), 1, atol=1e-5)
 
 
-def test_out_of_memory_halves_the_budget_and_goes_on() -> None:
-    small, roomy = FakeNetwork(fits=64), FakeNetwork()
-    struggling = scorer_on(small)
-    np.testing.assert_array_equal(struggling.score(ITEMS).sentiment, scorer_on(roomy).score(ITEMS).sentiment)
-    assert max(small.seen) <= 64 < max(roomy.seen)
+def test_many_chunks_are_one_answer(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scorer.score(ITEMS)
+    monkeypatch.setattr(scorer_module, "_CHUNK", 3)
+    np.testing.assert_allclose(scorer.score(ITEMS).sentiment, whole.sentiment, atol=2e-5)
 
 
-def test_a_text_that_never_fits_is_said() -> None:
-    with pytest.raises(TextTooLarge, match="memory"):
-        scorer_on(FakeNetwork(fits=2)).score([Item("Oil")])
+def test_entities_and_texts_are_calibrated_each_in_its_own_way() -> None:
+    kinds = {Kind.ENTITY: Scaling(1.0, (0.0, 9.0, 0.0))}
+    scorer = scorer_on(FakeNetwork(), calibration=replace(Calibration(), by_kind=kinds))
+    p = scorer.score([Item("Velmont shares fall"), Item("Velmont shares fall", "Velmont")]).sentiment
+    assert p[0, 1] < 0.5 < p[1, 1]
 
 
-def test_another_error_of_the_network_is_not_taken_for_memory() -> None:
-    class Broken(FakeNetwork):
-        def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-            raise RuntimeError("shapes do not match")
-
-    with pytest.raises(RuntimeError, match="shapes"):
-        scorer_on(Broken()).score([Item("Oil")])
+def test_an_engine_asked_for_is_the_one_that_scores(scorer: Scorer) -> None:
+    plain = load(DEFAULT, "cpu", "exact")
+    assert (plain.engine.dtype, plain.engine.kind, plain.fell_back) == (torch.float32, EngineKind.TORCH, False)
+    np.testing.assert_allclose(plain.score(ITEMS).sentiment, scorer.score(ITEMS).sentiment, atol=0.02)
 
 
-@given(st.lists(st.integers(1, 128), min_size=1, max_size=80), st.integers(16, 512))
-def test_batches_cover_all_within_the_budget(lengths: list[int], budget: int) -> None:
-    lengths.sort()
-    cut = list(batches(lengths, budget))
-    assert [start for start, _ in cut] == [0, *(end for _, end in cut[:-1])]
-    assert cut[-1][1] == len(lengths)
-    assert all(end - start == 1 or (end - start) * lengths[end - 1] <= budget for start, end in cut)
-    # Nothing is wasted: the next row would not have fitted.
-    assert all(
-        (b_start + 1 - a_start) * lengths[b_start] > budget for (a_start, _), (b_start, _) in itertools.pairwise(cut)
-    )
-
-
-def test_engine_takes_bf16_only_where_it_agrees_and_is_faster() -> None:
-    assert choose("cpu", 0.999, bf16_gain=1.8).dtype == torch.bfloat16
-    assert choose("cpu", 0.999, bf16_gain=1.0).dtype == torch.float32
-    assert choose("cpu", 0.990, bf16_gain=1.8).dtype == torch.float32
-    assert choose("cpu", None, bf16_gain=1.8).dtype == torch.float32
-    assert "agree" in choose("cpu", None).reason
-
-
-def test_unknown_and_absent_devices_are_said() -> None:
-    with pytest.raises(DeviceMissing, match="auto, cpu or cuda"):
-        choose("tpu", None)
+def test_an_engine_or_device_that_is_not_there_is_said() -> None:
+    with pytest.raises(PackageMissing, match="auto, exact, torch"):
+        load(DEFAULT, "cpu", "fast")
     if not torch.cuda.is_available():
         with pytest.raises(DeviceMissing, match="no CUDA"):
             load(DEFAULT, "cuda")

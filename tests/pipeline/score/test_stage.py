@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.context import Context
-from pipeline.promotion import active_model
 from pipeline.score import run
 from pipeline.score.decide import Status, Target, chunks, status_before, status_of
 from tests.conftest import MovableClock
@@ -38,9 +37,14 @@ def target(**changes: object) -> Target:
         ({"title": ""}, Status.EMPTY),
         ({"title": None}, Status.EMPTY),
         ({"title": "🚀🚀 — !"}, Status.EMPTY),
-        ({"language": "de"}, Status.LANGUAGE),
+        ({"language": "de", "title": "Gewinn steigt"}, Status.LANGUAGE),
         ({"language": "en-GB"}, None),
         ({"language": None}, None),
+        ({"language": "de", "title": "Velmont raises its outlook after strong sales"}, None),
+        ({"title": "Der Umsatz stieg im dritten Quartal um 4 Prozent"}, Status.LANGUAGE),
+        ({"title": "8-K - Velmont Inc (0001234567) (Filer)"}, Status.FILING),
+        ({"title": "Actress stuns in emerald gown on red carpet"}, Status.NOT_FINANCIAL),
+        ({"title": "Actress stuns in emerald gown on red carpet", "linked": True}, None),
     ],
 )
 def test_what_cannot_be_scored_says_so(changes: dict[str, object], expected: Status | None) -> None:
@@ -103,20 +107,3 @@ def test_only_the_newest_revision_is_scored(context: Context) -> None:
     add_articles(context.warehouse, [{"article_id": "a"}, {"article_id": "a", "revision": 1, "title": "Profit"}], KNOWN)
     run(context, scorer=WordScorer())
     assert rows(context, "article_id, revision") == [("a", 1)]
-
-
-def test_a_new_version_scores_the_history_and_then_becomes_active(context: Context, clock: MovableClock) -> None:
-    add_articles(context.warehouse, [{"article_id": "a"}], KNOWN)
-    first = run(context, scorer=WordScorer())
-    assert first.notes == ["words@1 is now the active model (first model)"]
-    clock.now += timedelta(hours=1)
-    partial = run(context, scorer=WordScorer("words@2"), since=clock.now)
-    assert partial.notes == []
-    run(context, scorer=WordScorer("words@2"))
-    with context.warehouse.read() as con:
-        active = active_model(con)
-        before = active_model(con, as_of=clock.now - timedelta(minutes=1))
-    assert active is not None
-    assert before is not None
-    assert (active.model_version, active.since, before.model_version) == ("words@2", clock.now, "words@1")
-    assert rows(context, "model_version") == [("words@1",), ("words@2",)]

@@ -1,4 +1,4 @@
-"""The model's commands as a user calls them: answers, files, exit statuses."""
+"""`classify` as a user calls it: answers, statuses, files, and what a kill leaves, gone on with."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import classify, evaluate, train
+from cli import classify
 from models import DEFAULT, SENTIMENTS
-from models.errors import DataInvalid, ModelError, RecipeInvalid, WeightsMissing
-
-SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "labelled.csv"
+from models.errors import DataInvalid, ModelError, PackageMissing, WeightsMissing
 
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     app = typer.Typer()
-    for group in (classify, train, evaluate):
-        group.register(app)
+    classify.register(app)
+    app.callback()(lambda: None)
     return app
 
 
@@ -48,18 +46,45 @@ def test_classify_a_text(app: typer.Typer) -> None:
     assert "negative" in call(app, "classify", "Holt & Maar files for bankruptcy", "--entity", "Holt & Maar")
 
 
+def test_what_cannot_be_scored_says_why(app: typer.Typer) -> None:
+    answer = json.loads(call(app, "classify", "🎉🎉🎉", "--json"))
+    assert (answer["status"], answer["sentiment"], answer["p_neutral"], answer["topic"]) == (
+        "empty",
+        "empty",
+        None,
+        None,
+    )
+    assert "filing: not scored" in call(app, "classify", "8-K - VELMONT INC (0000000001) (Filer)")
+
+
+def test_a_text_that_is_cut_is_said(app: typer.Typer) -> None:
+    assert "not read" in call(app, "classify", "Shares fall after a profit warning " * 100)
+
+
 def test_classify_a_file_keeps_its_rows(app: typer.Typer, tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text(
-        'id,Headline,entity\n7,"Velmont files for bankruptcy",Velmont\n8,,\n9,Orrin lifts its guidance,\n', "utf-8"
+        'id,Headline,entity\n7,"Velmont files for bankruptcy",Velmont\n8,,\n9,Orrin lifts its guidance,\nbad\n', "utf-8"
     )
     said = call(app, "classify", "--file", source, "--out", target, "--map", "text=Headline")
     assert "3 texts" in said
+    assert "1 empty" in said
+    assert "out.csv.rejects.csv" in said
     table = pd.read_csv(target)
     assert table["id"].tolist() == [7, 8, 9]
     assert table["sentiment"].tolist()[:2] == ["negative", "empty"]
     assert table["p_negative"].isna().tolist() == [False, True, False]
     assert {"topic", "topic_key", "p_topic", "truncated", "model_version"} <= set(table.columns)
+    alone = json.loads(call(app, "classify", "Velmont files for bankruptcy", "--entity", "Velmont", "--json"))
+    assert table["p_negative"][0] == pytest.approx(alone["p_negative"], abs=1e-4)
+
+
+def test_a_file_as_json(app: typer.Typer, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "Velmont files for bankruptcy"}\nnot json\n', "utf-8")
+    told = json.loads(call(app, "classify", "--file", source, "--out", tmp_path / "out.parquet", "--json"))
+    assert (told["rows"], told["rejected"], told["statuses"]) == (1, 1, {"scored": 1})
+    assert pd.read_parquet(tmp_path / "out.parquet")["sentiment"].tolist() == ["negative"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +96,7 @@ def test_classify_a_file_keeps_its_rows(app: typer.Typer, tmp_path: Path) -> Non
         ("   ",),
         ("--file", "a.csv", "--out", "b.csv", "--map", "text"),
         ("--file", "a.csv", "--out", "b.csv", "--map", "title=text"),
+        ("--file", "a.csv", "--out", "b.csv", "--map", "sentiment=label"),
     ],
 )
 def test_a_wrong_call_ends_with_2(app: typer.Typer, arguments: tuple[str, ...]) -> None:
@@ -82,36 +108,10 @@ def test_what_is_missing_is_named(app: typer.Typer, tmp_path: Path) -> None:
         app, DataInvalid, "classify", "--file", tmp_path / "none.csv", "--out", tmp_path / "o.csv"
     )
     assert "no/such" in fails(app, WeightsMissing, "classify", "Oil", "--model", "no/such")
-    assert "--root" in fails(app, RecipeInvalid, "evaluate", "--recipe", DEFAULT, "--root", tmp_path / "none")
-    assert "choose another --out" in fails(app, DataInvalid, "train", "--data", SAMPLE, "--out", SAMPLE.parent)
-
-
-def test_evaluate_as_json(app: typer.Typer) -> None:
-    found = json.loads(call(app, "evaluate", "--data", SAMPLE, "--json"))
-    assert set(found) == {"n", "sentiment", "topic", "texts_per_s"}
-    assert found["n"] == 60
-    assert set(found["sentiment"]) >= {"accuracy", "macro_f1", "weighted_f1", "recall", "ece"}
-    assert set(found["sentiment"]["recall"]) == set(SENTIMENTS)
-    assert found["sentiment"]["accuracy"] > 0.7
-
-
-def test_evaluate_with_numbers_for_words(app: typer.Typer, tmp_path: Path) -> None:
-    path = tmp_path / "tweets.csv"
-    path.write_text("headline,label\nVelmont plunges after default,0\nOrrin surges on record profit,1\n", "utf-8")
-    arguments = ("--map", "text=headline,sentiment=label", "--labels", "0=negative,1=positive,2=neutral")
-    found = json.loads(call(app, "evaluate", "--data", path, *arguments, "--json"))
-    assert (found["sentiment"]["accuracy"], found["topic"]) == (1.0, None)
-
-
-def test_train_writes_an_artifact_that_classifies(app: typer.Typer, tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    said = call(
-        app, "train", "--data", SAMPLE, "--out", folder, "--name", "mine", "--epochs", 6, "--batch-size", 8,
-        "--learning-rate", "0.002", "--max-steps", 24,
-    )  # fmt: skip
-    assert "mine@" in said
-    card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "barograph train --data labelled.csv" in card
-    assert str(tmp_path) not in card
-    answer = json.loads(call(app, "classify", "Velmont files for bankruptcy", "--model", folder, "--json"))
-    assert answer["model_version"].startswith("mine@")
+    assert "must end in" in fails(
+        app, DataInvalid, "classify", "--file", tmp_path / "none.txt", "--out", tmp_path / "o.csv"
+    )
+    (tmp_path / "in.csv").write_text("text\nOil\n", "utf-8")
+    there = ("classify", "--file", tmp_path / "in.csv")
+    assert "choose another --out" in fails(app, DataInvalid, *there, "--out", tmp_path / "none" / "o.csv")
+    assert "auto, exact, torch, ctranslate2" in fails(app, PackageMissing, "classify", "Oil", "--engine", "fast")
