@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,28 @@ import pytest
 from demo.archive import read
 from demo.run import Summary, prepare, run
 from demo.serve import FeedServer
-from pipeline.context import silent, utc_now
+from pipeline.context import Clock, silent, utc_now
 from pipeline.errors import InputError, PortInUse
 from pipeline.publish.snapshot import Snapshot
 
 pytestmark = pytest.mark.timeout(1200)
 
 
+def last_evening() -> Clock:
+    """The wall clock, moved back to nine in the evening.
+
+    The insurers' bad hours are planted before the end of the archive. In the small hours of the night midnight cuts
+    them in two, and neither day is out of its range by itself.
+    """
+    now = utc_now()
+    evening = now.replace(hour=21, minute=0)
+    behind = now - (evening if evening <= now else evening - timedelta(days=1))
+    return lambda: utc_now() - behind
+
+
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    return run(tmp_path_factory.mktemp("demo") / "here", check_port=False)
+    return run(tmp_path_factory.mktemp("demo") / "here", check_port=False, clock=last_evening())
 
 
 def incidents(summary: Summary) -> list[tuple[str, str, str]]:
