@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models import SENTIMENTS, Item, Prediction
+from models import SENTIMENTS, Item, Prediction, news
 from models.compare import Sample, intervals, paired
 from models.data import UNLABELLED, Example, article_rows, read
 from models.measure import Measures, measures
@@ -146,7 +146,10 @@ def without_twins(rows: Sequence[Example], train_keys: set[str]) -> list[Example
 def final_figures(
     scorer: Answers, recipe: Recipe, progress: Callable[[str], None] | None = None, certain: bool = False
 ) -> dict[str, Any]:
-    """Evaluate a recipe's final sets: all rows, those without a near twin in training, and the entities' own test."""
+    """Evaluate a recipe's final sets: all rows, those without a near twin in training, and the entities' own test.
+
+    The labelled news headlines come last, with intervals, where the recipe names their archives.
+    """
     train_keys = {twin_key(row.text) for source in recipe.data for row in read(source)}
     figures: dict[str, Any] = {}
     for source in recipe.final:
@@ -164,4 +167,7 @@ def final_figures(
                 "article_level": article_rows(rows),
             }
         figures[source.name] = {name: evaluate(scorer, part, certain=certain).to_json() for name, part in views.items()}
+    if recipe.news is not None:
+        found = answered(scorer, news.read(recipe.news), certain=certain)
+        figures["news"] = {"all": {**found.evaluation().to_json(), "intervals": found.intervals()}}
     return figures

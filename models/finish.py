@@ -59,7 +59,8 @@ def train_and_write(
     recipe = replace(recipe, final=tuple(replace(s, name=s.name or s.path.stem) for s in recipe.final))
     start = start_of(recipe.start, recipe.encoder, recipe.revision)
     seen = watch or Watch(progress, checkpoints=checkpoints)
-    outcome = train(rows, recipe.settings, start=start, dev=dev, device=device, loss=loss, watch=seen)
+    avoid = (*recipe.avoid, *recipe.dev, *recipe.final)
+    outcome = train(rows, recipe.settings, start=start, dev=dev, device=device, loss=loss, avoid=avoid, watch=seen)
     trained = write_artifact(recipe, outcome, folder, command)
     if seen.runs is not None:
         (seen.runs / FILE).unlink(missing_ok=True)

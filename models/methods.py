@@ -104,6 +104,24 @@ def wrap(encoder: "PreTrainedModel", method: str, settings: Mapping[str, Any]) -
         raise RecipeInvalid(f"--method {method} does not work so ({reason}); change [lora] in the recipe") from problem
 
 
+def freeze(encoder: nn.Module, layers: int) -> None:
+    """Let the embeddings and the lowest `layers` of an encoder stay as they are; raise RecipeInvalid beyond its height.
+
+    Source: Lee et al., What Would Elsa Do?, 2019: a quarter of the layers need fine-tuning for most of the gain.
+    """
+    if not layers:
+        return
+    found = [m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and name.endswith("layer")]
+    if not found or layers >= len(found[0]):
+        height = len(found[0]) if found else 0
+        raise RecipeInvalid(f"frozen_layers {layers} leaves nothing to train of {height} layers; choose fewer")
+    for name, module in encoder.named_children():
+        if "embeddings" in name:
+            module.requires_grad_(False)
+    for module in list(found[0])[:layers]:
+        module.requires_grad_(False)
+
+
 def penalty(encoder: nn.Module) -> Tensor | None:
     """Return what AdaLoRA adds to the loss, None for every other method.
 

@@ -23,8 +23,9 @@ class Settings:
     `method`: models.methods; `accumulate`: batches of `batch_size` texts per step; `learning_rate`: the highest one, 0
     the method's usual; `warmup`: share of the steps; `max_steps`: stop after so many, 0 no limit; `patience`: passes
     without gain on the held-out rows before it stops, and then the best pass is kept (0: all passes, the last is kept);
-    `dev_share`: share of the twin keys held out; `balance`, `class_weights`, `label_smoothing`: models.losses; `lora`:
-    settings of the adapter, as peft names them, over our own for the method.
+    `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
+    full fine-tuning leaves as they are; `swap_names`, `generated`: models.mixture; `balance`, `class_weights`,
+    `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own for the method.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -43,6 +44,9 @@ class Settings:
     dev_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     max_steps: Annotated[int, Field(ge=0)] = 0
     patience: Annotated[int, Field(ge=0)] = 2
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    swap_names: Annotated[float, Field(ge=0, le=1)] = 0.0
+    generated: Annotated[int, Field(ge=0)] = 0
     precision: Precision = "auto"
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -55,7 +59,9 @@ class Recipe:
     """One training: name, settings, the files to train on, and what else it starts from and is measured on.
 
     `dev`: files held out, instead of a share of `data`; `final`: files for the final figures; `replay`: files on which
-    forgetting is measured; `start`: the model to go on from, or none; `encoder`, `revision`: models.encoder.locate.
+    forgetting is measured; `avoid`: files that no generated text may come near, beside `dev` and `final`; `news`:
+    folder of the archives that models.news labels headlines of; `start`: the model to go on from, or none; `encoder`,
+    `revision`: models.encoder.locate.
     """
 
     name: str
@@ -65,12 +71,14 @@ class Recipe:
     note: str = ""
     dev: tuple[Source, ...] = ()
     replay: tuple[Source, ...] = ()
+    avoid: tuple[Source, ...] = ()
+    news: Path | None = None
     start: str = "none"
     encoder: str | None = None
     revision: str | None = None
 
 
-_TABLES = ("data", "dev", "final", "replay")
+_TABLES = ("data", "dev", "final", "replay", "avoid")
 _WORDS = ("name", "note", "encoder", "revision")
 
 
@@ -117,16 +125,18 @@ def load(name_or_path: str, root: Path) -> Recipe:
     path = find(name_or_path)
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
-        _refuse_unknown(raw, {*_TABLES, *_WORDS, "from", "training", "lora"}, "the recipe")
+        _refuse_unknown(raw, {*_TABLES, *_WORDS, "from", "news", "training", "lora"}, "the recipe")
         training = dict(raw.get("training", {}))
         if "lora" in raw:
             training["lora"] = raw["lora"]
         files = {table: tuple(_source(row, root, f"[[{table}]]") for row in raw.get(table, [])) for table in _TABLES}
         words = {word: str(raw[word]) for word in _WORDS if word in raw}
         words["name"] = str(raw["name"])
+        news = root / raw["news"] if "news" in raw else None
         if not files["data"] and "data" not in raw:
             raise KeyError("data is missing")
-        return Recipe(settings=checked(training, path.name), start=str(raw.get("from", "none")), **words, **files)  # type: ignore[arg-type]
+        settings, start = checked(training, path.name), str(raw.get("from", "none"))
+        return Recipe(settings=settings, start=start, news=news, **words, **files)  # type: ignore[arg-type]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as problem:
         reason = problem.args[0] if isinstance(problem, KeyError) else problem
         raise RecipeInvalid(

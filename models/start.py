@@ -9,7 +9,7 @@ from models import SENTIMENTS, artifacts
 from models.artifacts import Artifact, load_weights, network_of, open_artifact
 from models.encoder import EncoderFiles, bare, load_encoder, load_tokenizer, locate, relocate
 from models.errors import RecipeInvalid
-from models.methods import METHODS, adapter_settings
+from models.methods import METHODS, adapter_settings, freeze
 from models.net import Network, build
 from models.recipe import Settings
 from models.taxonomy import taxonomy
@@ -93,6 +93,8 @@ def network_from(start: Start, settings: Settings) -> Network:
         network = build(
             encoder, settings.lora, len(SENTIMENTS), len(taxonomy().labels), settings.dropout, settings.method
         )
+        if settings.method == "full":
+            freeze(network.encoder, settings.frozen_layers)
         if start.weights is not None:
             load_weights(network, start.weights)
         return network

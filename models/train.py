@@ -20,10 +20,11 @@ from torch import Tensor
 
 from models.artifacts import save_weights
 from models.batching import Prepared, accuracies, batch_of, batches, logits, prepare
-from models.data import Example, split, unique
+from models.data import Example, Source, split, unique
 from models.errors import BadLogits, DataInvalid, DeviceMissing, RecipeInvalid
 from models.losses import Loss, loss_of
 from models.methods import after_step, budget_state, penalty, restore_budget
+from models.mixture import mixture
 from models.net import Network, pad
 from models.recipe import Settings
 from models.resume import FILE, State, load, put_back, restore_optimizer, restore_random, save, trained
@@ -120,13 +121,16 @@ def train(
     dev: Sequence[Example] | None = None,
     device: str = "cpu",
     loss: MakeLoss = loss_of,
+    avoid: Sequence[Source] = (),
     watch: Watch | None = None,
 ) -> Outcome:
     """Fine-tune on rows, leaving out the dev share (or with the rows of `dev` held out), and keep the best pass.
 
-    `start` or `start_from`: models.start; `device`: auto, cpu or cuda; `loss`: models.losses. Equal calls give equal
-    weights on one machine. Raises DataInvalid where nothing is left to train on, BadLogits where the loss is no longer
-    a number, RecipeInvalid where the settings do not fit the start, ResumeImpossible.
+    `start` or `start_from`: models.start; `device`: auto, cpu or cuda; `loss`: models.losses; `avoid`: sets that no
+    generated text may come near. Equal calls give equal weights on one machine.
+
+    Raises DataInvalid where nothing is left to train on, BadLogits where the loss is no longer a number, RecipeInvalid
+    where the settings do not fit the start, ResumeImpossible.
     """
     seen = watch or Watch(progress, checkpoints=checkpoints)
     with repeatable(settings.seed):
@@ -135,7 +139,7 @@ def train(
         if not train_rows:
             raise DataInvalid("no labelled row is left to train on; give more data or a smaller dev share")
         found = start or start_of(start_from)
-        run = _Training(train_rows, dev_rows, settings, found, _device(device), loss, seen)
+        run = _Training(train_rows, dev_rows, settings, found, _device(device), loss, avoid, seen)
         return run.all()
 
 
@@ -158,21 +162,21 @@ class _Training:
         start: Start,
         device: str,
         loss: MakeLoss,
+        avoid: Sequence[Source],
         watch: Watch,
     ) -> None:
         self.train_rows, self.dev_rows, self.start, self.device, self.watch = train_rows, dev_rows, start, device, watch
+        self.avoid = avoid
         self.tokenizer = tokenizer_of(start)
         self.per_step = settings.batch_size * settings.accumulate
-        steps = math.ceil(len(train_rows) / self.per_step) * settings.epochs
+        steps = math.ceil((len(train_rows) + settings.generated) / self.per_step) * settings.epochs
         self.steps = min(steps, settings.max_steps or steps)
         self.settings = settled(settings, start, self.steps)
         self.network = network_from(start, self.settings)
         _must_read(self.network, self.settings.max_length)
         self.network.to(device)
         self.loss = loss(self.settings, train_rows).to(device)
-        length = self.settings.max_length
-        self.rows = prepare(train_rows, length, self.tokenizer)
-        self.dev = prepare(dev_rows, length, self.tokenizer)
+        self.dev = prepare(dev_rows, self.settings.max_length, self.tokenizer)
         self.bf16 = settings.precision == "bf16" or (
             settings.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
         )
@@ -188,7 +192,7 @@ class _Training:
 
     def all(self) -> Outcome:
         """Train to the end."""
-        logger.info("%d rows to train on, %d held out, %d steps", len(self.rows), len(self.dev), self.steps)
+        logger.info("%d rows to train on, %d held out, %d steps", len(self.train_rows), len(self.dev), self.steps)
         if self.watch.resume:
             self._go_on()
         while not self.state.finished:
@@ -208,7 +212,9 @@ class _Training:
         if not state.done:
             state.remember(self.rng)
         left = self.steps - (len(state.losses) - state.done)
-        for group in batches(self.rows, self.per_step, self.rng)[:left][state.done :]:
+        rows = mixture(self.train_rows, self.settings, state.number, self.avoid)
+        prepared = prepare(rows, self.settings.max_length, self.tokenizer)
+        for group in batches(prepared, self.per_step, self.rng)[:left][state.done :]:
             self._step(group)
             state.done += 1
             self._keep(force=False)
@@ -299,7 +305,7 @@ class _Training:
     @cached_property
     def _fingerprint(self) -> dict[str, str]:
         """What must be the same for a training to go on."""
-        rows = json.dumps([asdict(row.example) for row in (*self.rows, *self.dev)], sort_keys=True)
+        rows = json.dumps([asdict(row) for row in (*self.train_rows, *self.dev_rows)], sort_keys=True)
         return {
             "settings": json.dumps(asdict(self.settings), sort_keys=True),
             "data": hashlib.sha256(rows.encode()).hexdigest(),

@@ -92,7 +92,7 @@ def test_killed_in_the_middle_of_a_pass(sample: Path, tiny_encoder: Path, tmp_pa
 
 @pytest.mark.parametrize("settings", [
     SETTINGS,
-    replace(SETTINGS, method="adalora", lora={"target_r": 2, "init_r": 4}),
+    replace(SETTINGS, method="adalora", lora={"target_r": 2, "init_r": 4}, swap_names=0.5, generated=8),
     replace(SETTINGS, method="full", lora={}, patience=0),
 ], ids=lambda settings: settings.method)  # fmt: skip
 @pytest.mark.parametrize("after", [2, 3, 5])

@@ -1,0 +1,83 @@
+"""What one pass of a training reads: the labelled rows, some under other names, and fresh generated text."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from random import Random
+
+from models.data import Example, Source
+from models.generator import generate, leaks
+from models.generator.lexicon import lexicon
+from models.recipe import Settings
+
+__all__ = ["mixture", "swapped"]
+
+_CASHTAG = re.compile(r"\$[A-Z]{1,5}\b")
+_GENERIC = frozenset((
+    "bank", "banks", "bond", "bonds", "commodities", "currency", "dollar", "equities", "euro", "forex", "futures",
+    "government", "gold", "index", "indices", "ipo", "market", "markets", "metal", "metals", "oil", "rupee", "sector",
+    "share", "shares", "stock", "stocks", "silver", "yen",
+))  # fmt: skip
+_SPARE = 1.1
+"""Generated rows are made with this much to spare for those that come near an evaluation set."""
+
+
+def mixture(rows: Sequence[Example], settings: Settings, number: int, avoid: Sequence[Source] = ()) -> list[Example]:
+    """Return the rows of pass `number` (from 1): a function of its arguments alone, so that a killed training goes on.
+
+    A share `settings.swap_names` of the texts stands under other names, and `settings.generated` rows are new in every
+    pass, none of them near a text of `avoid` or of the challenge suite.
+    """
+    rng = Random(f"{settings.seed}:{number}")  # noqa: S311 - it varies texts, it guards nothing
+    found = swapped(rows, settings.swap_names, rng) if settings.swap_names else list(rows)
+    if settings.generated:
+        made = generate(round(settings.generated * _SPARE), rng.getrandbits(32))
+        found += leaks(made, avoid).rows[: settings.generated]
+    return found
+
+
+def swapped(rows: Iterable[Example], share: float, rng: Random) -> list[Example]:
+    """Return the rows in their order, of a share of the texts the companies and cashtags replaced by others.
+
+    All rows of one text get the same names. Currencies, commodities, indices and authorities stay: they are no names
+    that could be anybody's. Consistency under swapped names: Ribeiro et al. 2020, CheckList.
+    """
+    order = list(rows)
+    entities: defaultdict[str, set[str]] = defaultdict(set)
+    for row in order:
+        entities[row.text].update({row.entity} if row.entity else ())
+    chosen: dict[str, dict[str, str]] = {}
+    for text in dict.fromkeys(row.text for row in order):
+        known = {name for name in entities[text] if _is_company(name)} | set(_CASHTAG.findall(text))
+        if known and rng.random() < share:
+            # Sorted, since sets of text have another order in every process.
+            chosen[text] = {name: _other(name, rng) for name in sorted(known, key=lambda name: (-len(name), name))}
+    return [_renamed(row, chosen[row.text]) if row.text in chosen else row for row in order]
+
+
+def _renamed(row: Example, names: dict[str, str]) -> Example:
+    # One pass over the text, longest name first, so that no new name is replaced again.
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names))
+    text = pattern.sub(lambda match: names[match[0]], row.text)
+    entity = names.get(row.entity, row.entity) if row.entity else None
+    return replace(row, text=text, entity=entity) if text != row.text else row
+
+
+def _other(name: str, rng: Random) -> str:
+    if name.startswith("$"):
+        return "$" + lexicon().ticker(rng.choice(lexicon().real))
+    return rng.choice(lexicon().invented if rng.random() < 0.5 else lexicon().real)
+
+
+@cache
+def _is_company(name: str) -> bool:
+    words = name.casefold().split()
+    return name[0].isupper() and name.casefold() not in _no_companies() and not _GENERIC & set(words)
+
+
+@cache
+def _no_companies() -> frozenset[str]:
+    """Currencies, indices, countries, authorities and the like, folded, of the generator's lists."""
+    return frozenset(word.casefold() for words in lexicon().words.values() for word in words)
