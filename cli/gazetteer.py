@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, out
+from cli.common import ConfigOption, JsonOption, config_path, emit, err, out
 from pipeline import settings as settings_file
 from pipeline.link import open_linker
-from pipeline.link.build import build
+from pipeline.link.sources import CONSTITUENTS, FILERS, LISTINGS
 
 __all__ = ["register"]
 
@@ -26,15 +28,27 @@ def register(app: typer.Typer) -> None:
 
 def _build(
     target: Annotated[Path | None, typer.Option("--out", help="Where to; by default the file that ships.")] = None,
+    filers: Annotated[str, typer.Option(help="The SEC's company_tickers.json: a path, an address, or '' for none.")] = (
+        FILERS
+    ),
+    constituents: Annotated[str, typer.Option(help="Members of the S&P 500, CSV, likewise.")] = CONSTITUENTS,
+    listings: Annotated[str, typer.Option(help="Symbols listed on Nasdaq, CSV, likewise.")] = LISTINGS,
+    as_json: JsonOption = False,
 ) -> None:
-    """Build companies.csv from the package pytickersymbols and our own additions.
+    """Build companies.csv from public lists of companies and our own additions; the same inputs give the same bytes.
 
     The next `barograph link` sees the changed names and links every article again.
 
-    Example: barograph gazetteer build --out my-companies.csv
+    Example: barograph gazetteer build --filers company_tickers.json --constituents sp500.csv --listings nasdaq.csv
     """
-    path, rows = build(target)
-    out.print(f"{rows} companies written to {path}")
+    from pipeline.link.build import Sources, build
+
+    built = build(target, Sources(filers, constituents, listings), err.print)
+    if as_json:
+        values = {"path": str(built.path), "companies": built.companies, "added_by": built.by_source}
+        typer.echo(json.dumps(values | {"sha256": built.sha256}))
+    else:
+        out.print(f"{built.companies} companies written to {built.path}")
 
 
 def _find(
@@ -52,16 +66,19 @@ def _find(
     ).gazetteer
     rows = [
         {"entity_id": e.entity_id, "name": e.name, "kind": e.kind, "sector": e.sector, "country": e.country,
-         "tickers": " ".join(e.tickers), "aliases": " | ".join(e.aliases)}
+         "parent": e.parent, "tickers": " ".join(e.tickers), "aliases": " | ".join(e.aliases)}
         for e in gazetteer.entities.values()
         if any(wanted in text.casefold() for text in (e.entity_id, e.name, *e.tickers, *e.aliases))
     ]  # fmt: skip
-    columns = ("entity_id", "name", "kind", "sector", "country", "tickers", "aliases")
+    columns = ("entity_id", "name", "kind", "sector", "country", "parent", "tickers", "aliases")
     emit(rows, columns, as_json=as_json, empty=f"no entity has {name} in its name; add it to a file of [link] entities")
 
 
 def _try(
     text: Annotated[str, typer.Argument(help="A headline.")],
+    day: Annotated[
+        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Its day: former names count in their time.")
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -70,7 +87,7 @@ def _try(
     Example: barograph gazetteer try "Regulator fines HSBC over money laundering"
     """
     linker = open_linker(settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities)
-    linked = linker.link(text)
+    linked = linker.link(text, when=day.date() if day else None)
     themes: dict[str, list[str]] = {}
     for entity_id, theme in linked.themes:
         themes.setdefault(entity_id, []).append(theme)

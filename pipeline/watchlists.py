@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RulesError
 
-__all__ = ["WatchList", "WatchLists", "load"]
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["WatchList", "WatchLists", "load", "parents_of"]
 
 logger = logging.getLogger(__name__)
 
-_KEYS = ("owner", "tier1", "tier2")
+_FLAGS = ("include_subsidiaries", "include_parents")
+_KEYS = ("owner", "tier1", "tier2", *_FLAGS)
 
 
 @dataclass(frozen=True)
 class WatchList:
-    """One list: its name, who answers for it, and the entity ids of its tiers."""
+    """One list: its name, who answers for it, the entity ids of its tiers, and whether their families are watched."""
 
     name: str
     owner: str
     tier1: frozenset[str]
     tier2: frozenset[str]
+    include_subsidiaries: bool = False
+    include_parents: bool = False
 
     def tier_of(self, entity_id: str) -> int | None:
         """1, 2, or None when the list does not have the entity."""
@@ -34,6 +40,36 @@ class WatchList:
     def entities(self) -> frozenset[str]:
         """All entity ids of the list."""
         return self.tier1 | self.tier2
+
+    def with_family(self, parents: Mapping[str, str]) -> WatchList:
+        """The list with the subsidiaries and parents it asks for, each in the tier of the name it belongs to.
+
+        `parents`: entity id to the id of its owner. A name the list has itself keeps its tier; tier 1 wins a contest.
+        """
+        if not (self.include_subsidiaries or self.include_parents):
+            return self
+        children: dict[str, list[str]] = {}
+        for child, parent in parents.items():
+            children.setdefault(parent, []).append(child)
+        own = self.entities()
+        tier1 = self.tier1 | (self._family(self.tier1, parents, children) - own)
+        tier2 = self.tier2 | (self._family(self.tier2, parents, children) - own - tier1)
+        return replace(self, tier1=frozenset(tier1), tier2=frozenset(tier2))
+
+    def _family(
+        self, members: frozenset[str], parents: Mapping[str, str], children: Mapping[str, list[str]]
+    ) -> set[str]:
+        found: set[str] = set()
+        if self.include_subsidiaries:
+            open_ = list(members)
+            while open_:
+                fresh = [c for c in children.get(open_.pop(), ()) if c not in found]
+                found.update(fresh)
+                open_ += fresh
+        if self.include_parents:
+            for member in members:
+                found.update(_ancestors(member, parents))
+        return found
 
 
 @dataclass(frozen=True)
@@ -58,9 +94,21 @@ class WatchLists:
         """The lists that have the entity, in the order of the file."""
         return tuple(one for one in self.lists if one.tier_of(entity_id))
 
+    def with_families(self, parents: Mapping[str, str]) -> WatchLists:
+        """All lists with the subsidiaries and parents they ask for (`parents_of` reads who owns whom)."""
+        return WatchLists(tuple(one.with_family(parents) for one in self.lists))
+
     def unknown(self, known: Collection[str]) -> tuple[str, ...]:
         """The listed ids that are not among the `known` ones, sorted: a slip of the pen watches nobody."""
         return tuple(sorted(self.entities() - set(known)))
+
+
+def parents_of(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Entity id to the id of its owner, as the store knows them."""
+    rows = con.execute(
+        "SELECT entity_id, max(parent) FROM entities WHERE coalesce(parent, '') <> '' GROUP BY entity_id"
+    ).fetchall()
+    return {str(entity_id): str(parent) for entity_id, parent in rows}
 
 
 def load(path: Path, known: Collection[str] | None = None) -> WatchLists:
@@ -96,7 +144,18 @@ def _list(path: Path, name: str, body: Any) -> WatchList:
     tiers = {tier: _ids(where, tier, body.get(tier, [])) for tier in ("tier1", "tier2")}
     if both := tiers["tier1"] & tiers["tier2"]:
         raise RulesError(f"{where} has {', '.join(sorted(both))} in tier1 and tier2. Keep one.")
-    return WatchList(name, owner, tiers["tier1"], tiers["tier2"])
+    flags = {key: body.get(key, False) for key in _FLAGS}
+    for key, value in flags.items():
+        if not isinstance(value, bool):
+            raise RulesError(f"{where} {key} must be true or false.")
+    return WatchList(name, owner, tiers["tier1"], tiers["tier2"], **flags)
+
+
+def _ancestors(entity_id: str, parents: Mapping[str, str]) -> Iterator[str]:
+    seen = {entity_id}
+    while (entity_id := parents.get(entity_id, "")) and entity_id not in seen:
+        seen.add(entity_id)
+        yield entity_id
 
 
 def _ids(where: str, key: str, value: Any) -> frozenset[str]:

@@ -25,7 +25,7 @@ def run(context: Context) -> Report:
             total = tables.count_unlinked(con, linker.version)
         done = 0
         while articles := _next(context, linker):
-            linked = [linker.link(article.title, article.summary) for article in articles]
+            linked = [linker.link(one.title, one.summary, one.dated.date()) for one in articles]
             _keep(context, linker, articles, linked, report)
             done += len(articles)
             context.progress("link", done, max(total, done))

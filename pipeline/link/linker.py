@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
+from pipeline.link.doubtful import load_doubtful
 from pipeline.link.gazetteer import Gazetteer, load
-from pipeline.link.match import Match, Matcher, load_ambiguity
+from pipeline.link.match import Match, Matcher
+from pipeline.link.names import fold
 from pipeline.link.themes import THEMES, Themes, load_themes, target_of
 
 __all__ = ["Linked", "Linker", "Mention", "open_linker", "relevance"]
@@ -18,8 +21,7 @@ SUMMARY_HEAD = 1500  # characters of a summary that are read; what comes later i
 _CROWD = 3  # more companies than this in one title make a round-up, about none of them much
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """An entity of an article: `start:end` of its first mention in `title + newline + summary`; relevance 0 to 1."""
 
     entity_id: str
@@ -29,8 +31,10 @@ class Mention:
     relevance: float
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+_ITSELF = Mention(ARTICLE, "", 0, 0, 1.0)
+
+
+class Linked(NamedTuple):
     """What one text is about. `themes` are pairs of entity id ('' is the article) and theme."""
 
     mentions: tuple[Mention, ...]
@@ -47,12 +51,15 @@ class Linker:
         self._matcher = matcher
         self._companies = frozenset(e.entity_id for e in gazetteer.entities.values() if e.kind == "company")
 
-    def link(self, title: str, summary: str | None = None) -> Linked:
-        """Mentions (the article itself first, then by place) and themes (by entity, then name) of one article."""
+    def link(self, title: str, summary: str | None = None, when: date | None = None) -> Linked:
+        """Mentions (the article itself first, then by place) and themes (by entity, then name) of one article.
+
+        `when` is the article's day: a former name counts in its own time only. Without it, every name counts.
+        """
         text = f"{title}\n{summary[:SUMMARY_HEAD]}" if summary else title
-        matches = self._matcher.find(text)
-        mentions = [Mention(ARTICLE, "", 0, 0, 1.0), *self._mentions(text, len(title), matches)]
-        return Linked(tuple(mentions), self._themes(text, [m for m in matches if m.entity_id in self._companies]))
+        folded = fold(text)
+        matches = self._matcher.find(text, when, folded)
+        return Linked((_ITSELF, *self._mentions(text, len(title), matches)), self._themes(text, folded, matches))
 
     def _mentions(self, text: str, title_length: int, matches: Sequence[Match]) -> Iterable[Mention]:
         places: dict[str, list[Match]] = {}
@@ -64,9 +71,11 @@ class Linker:
             score = relevance([m.start for m in found], title_length, len(text), crowd)
             yield Mention(entity_id, text[first.start : first.end], first.start, first.end, score)
 
-    def _themes(self, text: str, companies: Sequence[Match]) -> tuple[tuple[str, str], ...]:
+    def _themes(self, text: str, folded: str, matches: Sequence[Match]) -> tuple[tuple[str, str], ...]:
+        hits = self.themes.find(folded)
+        companies = [m for m in matches if m.entity_id in self._companies] if hits else []
         rows = set()
-        for hit in self.themes.find(text):
+        for hit in hits:
             rows.add((ARTICLE, hit.theme))
             if target := target_of(text, hit, companies):
                 rows.add((target, hit.theme))
@@ -96,12 +105,8 @@ def open_linker(extra: Sequence[Path] = (), themes: Path = THEMES) -> Linker:
         RulesError: the themes cannot be used.
     """
     gazetteer = load(extra)
-    ambiguity = load_ambiguity()
+    doubtful = load_doubtful()
     compiled = load_themes(themes)
-    content = hashlib.sha256(f"{gazetteer.sha256} {_fixed(ambiguity)} {compiled.version}".encode()).hexdigest()
-    return Linker(gazetteer, Matcher(gazetteer, ambiguity), compiled, f"link-1+{content[:8]}")
-
-
-def _fixed(ambiguity: object) -> str:
-    # A set's order changes with every process, so it is sorted before it is hashed.
-    return repr({k: sorted(v) for k, v in vars(ambiguity).items()})
+    content = f"{gazetteer.sha256} {doubtful.content()} {compiled.version}"
+    version = f"link-2+{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    return Linker(gazetteer, Matcher(gazetteer, doubtful), compiled, version)

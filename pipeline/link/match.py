@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
+from datetime import date
+from typing import NamedTuple
 
 import ahocorasick
 
-from pipeline.link.build import core_name
-from pipeline.link.gazetteer import BUNDLED, Entity, Gazetteer
+from pipeline.link.doubtful import Doubtful, Reason, Words, reason_for
+from pipeline.link.gazetteer import Entity, Gazetteer
+from pipeline.link.names import Name, Needs, core_name, fold, parse_name
 
-__all__ = ["Ambiguity", "Match", "Matcher", "Reason", "load_ambiguity"]
-
-
-class Reason(Enum):
-    """Why a match counts as the entity."""
-
-    NAME = "name"
-    CASHTAG = "cashtag"
-    EXCHANGE = "exchange"
-    LEGAL_FORM = "legal_form"
-    POSSESSIVE = "possessive"
-    COMPANY_VERB = "company_verb"
-    FINANCE_WORD = "finance_word"
-    PROPER_NOUN = "proper_noun"
-    MENTIONED_ELSEWHERE = "mentioned_elsewhere"
+__all__ = ["Match", "Matcher", "Reason"]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """`text[start:end]` names `entity_id`, and why we believe it."""
 
     entity_id: str
@@ -41,25 +25,20 @@ class Match:
     reason: Reason
 
 
-@dataclass(frozen=True)
-class Ambiguity:
-    """Which names need a reason, and the words that give one (in lower case, but for names)."""
+class _Claim(NamedTuple):
+    """An entity's claim to a written form: which letters must be capitals, what else it needs, and when it holds."""
 
-    names: frozenset[str]
-    never: frozenset[str]
-    finance_words: frozenset[str]
-    company_verbs: frozenset[str]
-    blocked: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    surface: str
     entity_id: str  # '' blocks
-    doubtful: bool
+    size: int
+    capitals: tuple[int, ...]
+    shout: bool
+    needs: Needs
+    since: date | None
+    until: date | None
 
 
-_WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
+Hit = tuple[int, int, _Claim]
+
 _CASHTAG = re.compile(r"(?<![\w$])\$([A-Z]{1,5}(?:\.[A-Z])?)(?![\w$])")
 _EXCHANGE = re.compile(
     r"\(\s*(NYSE|NASDAQ|Nasdaq|AMEX|NYSEAMERICAN|LON|LSE|TYO|TSE|ETR|FRA|EPA|BME|AMS|EBR|HEL|STO|SWX|BIT|CPH|HKG|HKEX"
@@ -67,192 +46,175 @@ _EXCHANGE = re.compile(
 )
 _AMERICAN = frozenset({"NYSE", "NASDAQ", "AMEX", "NYSEAMERICAN"})
 _SAME_EXCHANGE = {"LSE": "LON", "FRA": "ETR", "HKEX": "HKG", "BSE": "NSE"}
-_LEGAL_BEHIND = re.compile(
-    r"(?:,? (?:Inc|Corp|Corporation|Co|Company|PLC|plc|Plc|Ltd|Limited|LLC|AG|SE|SA|NV|Group|Holdings)\b)"
+_WORD_START = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+# Written small inside names, whatever the name's own habit.
+_SMALL = frozenset(
+    {"and", "of", "the", "for", "in", "on", "de", "du", "des", "la", "le", "der", "von", "van", "dei", "di"}
 )
-_NEIGHBOURS = 5
-
-
-def load_ambiguity(path: Path = BUNDLED / "ambiguous.toml") -> Ambiguity:
-    """The bundled lists of doubtful names."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    lists = {key: value for key, value in values.items() if key != "blocked"}
-    words = {key: frozenset(w.strip() for w in value.split(",") if w.strip()) for key, value in lists.items()}
-    return Ambiguity(
-        words["names"], words["never"], words["finance_words"], words["company_verbs"], tuple(values["blocked"])
-    )
+_SHORT = 4
+_SURE = (Needs.NOTHING, Needs.PLAIN)
 
 
 class Matcher:
     """All names of a gazetteer, ready to be looked for. Building takes a moment; keep it for a whole run."""
 
-    def __init__(self, gazetteer: Gazetteer, ambiguity: Ambiguity) -> None:
-        self._ambiguity = ambiguity
+    def __init__(self, gazetteer: Gazetteer, doubtful: Doubtful) -> None:
+        self._doubtful = doubtful
+        self._companies = frozenset(e.entity_id for e in gazetteer.entities.values() if e.kind == "company")
         self._tickers = _tickers(gazetteer)
+        self._codes = {e.entity_id: tuple(parse_name(t).text for t in e.tickers) for e in gazetteer.entities.values()}
+        surfaces: dict[str, list[_Claim]] = {}
+        for surface, claim in _claims(gazetteer, doubtful):
+            surfaces.setdefault(surface, []).append(claim)
+        self.names = len(surfaces)
         self._automaton = ahocorasick.Automaton()
-        for pattern in _patterns(gazetteer, ambiguity):
-            if pattern.surface not in self._automaton:
-                self._automaton.add_word(pattern.surface, pattern)
+        for surface, claims in surfaces.items():
+            self._automaton.add_word(surface, tuple(claims))
         self._automaton.make_automaton()
 
-    def find(self, text: str) -> list[Match]:
-        """The entities named in `text`, in order, none overlapping another; leftmost, then longest, wins."""
-        found = list(self._coded(text)) if "$" in text or ":" in text else []
-        sure: list[tuple[int, int, str, Reason]] = [(m.start, m.end, m.entity_id, m.reason) for m in found]
-        doubtful: list[tuple[int, int, str]] = []
-        for start, end, pattern in _longest(self._hits(text)):
-            if not pattern.entity_id or any(s < end and start < e for s, e, _, _ in sure[: len(found)]):
+    def find(self, text: str, when: date | None = None, folded: str | None = None) -> list[Match]:
+        """The entities named in `text`, in order, none overlapping another; leftmost, then longest, wins.
+
+        A name with dates counts only if it was in use at `when`; without `when`, always. `folded` is `fold(text)`,
+        for callers who have it already.
+        """
+        folded = fold(text) if folded is None else folded
+        found = list(self._coded(text, when)) if "$" in text or ":" in text else []
+        coded = [f.span() for f in _EXCHANGE.finditer(text)] if ":" in text else []
+        coded += [(m.start, m.end) for m in found if m.reason is Reason.CASHTAG]
+        doubtful: list[Hit] = []
+        for start, end, claim in _longest(self._hits(text, folded, when)):
+            if not claim.entity_id or any(s < end and start < e for s, e in coded):
                 continue
-            if pattern.doubtful:
-                doubtful.append((start, end, pattern.entity_id))
+            if claim.needs in _SURE:
+                found.append(Match(claim.entity_id, start, end, Reason.NAME))
             else:
-                sure.append((start, end, pattern.entity_id, Reason.NAME))
+                doubtful.append((start, end, claim))
         if doubtful:
-            sure.extend(self._judged(text, doubtful, {entity_id for _, _, entity_id, _ in sure}))
-        sure.sort()
-        return [Match(entity_id, start, end, reason) for start, end, entity_id, reason in sure]
+            found.extend(self._judged(text, folded, doubtful, found))
+        found.sort(key=lambda match: match.start)
+        return found
 
-    def _hits(self, text: str) -> Iterator[tuple[int, int, _Pattern]]:
-        size = len(text)
-        for last, pattern in self._automaton.iter(text):
+    def _hits(self, text: str, folded: str, when: date | None) -> Iterator[Hit]:
+        size = len(folded)
+        for last, claims in self._automaton.iter(folded):
             end = last + 1
-            start = end - len(pattern.surface)
+            start = end - claims[0].size
             # `isalnum` rather than \b: names end in dots, plus signs and apostrophes too.
-            if start and text[start].isalnum() and (text[start - 1].isalnum() or text[start - 1] in "$#@_"):
+            if start and folded[start].isalnum() and (folded[start - 1].isalnum() or folded[start - 1] in "$@_"):
                 continue
-            if end < size and text[last].isalnum() and (text[end].isalnum() or text[end] == "_"):
+            if end < size and folded[last].isalnum() and (folded[end].isalnum() or folded[end] == "_"):
                 continue
-            yield start, end, pattern
+            for claim in claims:
+                if _written_so(text, start, end, claim) and _valid(claim.since, claim.until, when):
+                    yield start, end, claim
+                    break
 
-    def _coded(self, text: str) -> Iterator[Match]:
+    def _coded(self, text: str, when: date | None) -> Iterator[Match]:
         for found in _CASHTAG.finditer(text):
-            if entity_id := self._tickers.get(found[1]):
+            if entity_id := self._holder(found[1], when):
                 yield Match(entity_id, found.start(), found.end(), Reason.CASHTAG)
         for found in _EXCHANGE.finditer(text):
             exchange = found[1].upper()
-            key = (
-                found[2]
-                if exchange in _AMERICAN
-                else f"{_SAME_EXCHANGE.get(exchange, exchange)}:{found[2].rstrip('.')}"
-            )
-            if entity_id := self._tickers.get(key):
+            listed = f"{_SAME_EXCHANGE.get(exchange, exchange)}:{found[2].rstrip('.')}"
+            if entity_id := self._holder(found[2] if exchange in _AMERICAN else listed, when):
                 yield Match(entity_id, found.start(), found.end(), Reason.EXCHANGE)
 
-    def _judged(
-        self, text: str, doubtful: Sequence[tuple[int, int, str]], named: set[str]
-    ) -> list[tuple[int, int, str, Reason]]:
-        words = [(m.start(), m.end()) for m in _WORD.finditer(text)]
-        kept, open_ = [], []
-        for start, end, entity_id in doubtful:
-            reason = self._reason(text, words, start, end)
-            if reason:
-                kept.append((start, end, entity_id, reason))
-                named.add(entity_id)
-            else:
-                open_.append((start, end, entity_id))
-        kept.extend((s, e, entity_id, Reason.MENTIONED_ELSEWHERE) for s, e, entity_id in open_ if entity_id in named)
+    def _holder(self, code: str, when: date | None) -> str | None:
+        """Whose code it is: on that day, where two companies have held it."""
+        holders = self._tickers.get(code, ())
+        return next((entity_id for entity_id, name in holders if _valid(name.since, name.until, when)), None)
+
+    def _judged(self, text: str, folded: str, doubtful: Sequence[Hit], found: Sequence[Match]) -> list[Match]:
+        words = Words(text, folded)
+        sure = [(m.start, m.end) for m in found if m.entity_id in self._companies]
+        named = {m.entity_id for m in found}
+        kept: list[Match] = []
+        open_ = list(doubtful)
+        while open_:  # again while it helps: Meta stands beside Snap, and Snap beside Pinterest
+            known = len(kept)
+            for hit in tuple(open_):
+                start, end, claim = hit
+                codes = self._codes[claim.entity_id]
+                if reason := reason_for(words, start, end, claim.needs, codes, sure, self._doubtful):
+                    kept.append(Match(claim.entity_id, start, end, reason))
+                    named.add(claim.entity_id)
+                    open_.remove(hit)
+                    if claim.entity_id in self._companies:
+                        sure.append((start, end))
+            if len(kept) == known:
+                break
+        elsewhere = Reason.MENTIONED_ELSEWHERE
+        kept.extend(Match(claim.entity_id, s, e, elsewhere) for s, e, claim in open_ if claim.entity_id in named)
         return kept
 
-    def _reason(self, text: str, words: list[tuple[int, int]], start: int, end: int) -> Reason | None:
-        """The first reason that holds for the doubtful name at `start:end`; None when there is none."""
-        if _LEGAL_BEHIND.match(text, end):
-            return Reason.LEGAL_FORM
-        before = [text[s:e] for s, e in words if e <= start][-_NEIGHBOURS:]
-        behind = [text[s:e] for s, e in words if s >= end][: _NEIGHBOURS + 1]
-        if _part_of_longer_name(text, before, start):
-            return None
-        if text[start].isupper() and text[end : end + 2] in ("'s", "’s"):
-            return Reason.POSSESSIVE
-        if behind and text[end : end + 1] in (" ", "-") and behind[0].lower() in self._ambiguity.company_verbs:
-            return Reason.COMPANY_VERB
-        if text[end : end + 1] != "-" or not text[end + 1 : end + 2].islower():
-            near = (*before, *behind)
-            if any(word.lower().removesuffix("'s") in self._ambiguity.finance_words for word in near):
-                return Reason.FINANCE_WORD
-        return Reason.PROPER_NOUN if _capital_stands_out(text, words, start, end) else None
+
+def _written_so(text: str, start: int, end: int, claim: _Claim) -> bool:
+    for place in claim.capitals:
+        if not text[start + place].isupper():
+            return False
+    return claim.shout or not text[start:end].isupper()
 
 
-def _longest(hits: Iterator[tuple[int, int, _Pattern]]) -> Iterator[tuple[int, int, _Pattern]]:
+def _valid(since: date | None, until: date | None, when: date | None) -> bool:
+    return when is None or ((since is None or since <= when) and (until is None or when < until))
+
+
+def _longest(hits: Iterator[Hit]) -> Iterator[Hit]:
     reached = -1
-    for start, end, pattern in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
-        if start >= reached:
-            reached = end
-            yield start, end, pattern
+    for hit in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
+        if hit[0] >= reached:
+            reached = hit[1]
+            yield hit
 
 
-def _part_of_longer_name(text: str, before: list[str], start: int) -> bool:
-    """Whether a capitalised word stands right before (Harrison Ford), in a text that does not capitalise every word."""
-    if not text[start].isupper() or text[start - 1 : start] != " " or not before or _capitalises_all(text):
-        return False
-    previous = before[-1]
-    # A first word is capitalised anyway, but then a name behind it is rare enough to ask for more.
-    return previous[0].isupper() and previous.isalpha() and not previous.isupper() and text[start - 2].isalnum()
-
-
-def _capital_stands_out(text: str, words: list[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether the name's capital means something: not at a sentence's start, and its neighbours are in lower case."""
-    if not text[start].isupper() or _capitalises_all(text):
-        return False
-    before = [text[s:e] for s, e in words if e <= start]
-    behind = [text[s:e] for s, e in words if s >= end]
-    if not before or not before[-1][:1].islower() or text[start - 1 : start] != " ":
-        return False
-    if text[max(0, start - 2)] in ".!?:\n":
-        return False
-    return not behind or behind[0][:1].islower() or not text[end : end + 1].isspace()
-
-
-def _capitalises_all(text: str) -> bool:
-    title = text.partition("\n")[0]
-    longer = [word for word in title.split()[1:] if len(word) > 3 and word[0].isalpha()]
-    return len(longer) > 1 and sum(word[0].isupper() for word in longer) > 0.6 * len(longer)
-
-
-def _tickers(gazetteer: Gazetteer) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _tickers(gazetteer: Gazetteer) -> dict[str, tuple[tuple[str, Name], ...]]:
+    found: dict[str, list[tuple[str, Name]]] = {}
     for entity in gazetteer.entities.values():
         for ticker in entity.tickers:
-            # The first file that claims a code keeps it, as companies.csv is sorted by id and stable.
-            found.setdefault(ticker, entity.entity_id)
-    return found
+            name = parse_name(ticker)
+            found.setdefault(name.text, []).append((entity.entity_id, name))
+    # Undated holders first: without a date the company of today is meant, before the one that had the code earlier.
+    return {code: tuple(sorted(held, key=lambda h: h[1].until is not None)) for code, held in found.items()}
 
 
-def _patterns(gazetteer: Gazetteer, ambiguity: Ambiguity) -> Iterator[_Pattern]:
-    """Every written form, those that win a contested surface first."""
-    for phrase in ambiguity.blocked:
-        for surface in _forms(phrase, shout=True):
-            yield _Pattern(surface, "", False)
-    claims = []
+def _claims(gazetteer: Gazetteer, doubtful: Doubtful) -> Iterator[tuple[str, _Claim]]:
+    """Every written form with who claims it, those that win a contested one first."""
+    for phrase in doubtful.phrases:
+        yield phrase, _Claim("", len(phrase), (), True, Needs.NOTHING, None, None)
+    ranked = []
     for order, entity in enumerate(gazetteer.entities.values()):
-        for rank, alias in _ranked(entity):
+        for rank, name in _names(entity):
             # Later files outrank earlier ones, and what is not a company outranks one (Nasdaq is the index first).
-            claims.append((entity.kind == "company", rank, -order, alias, entity.entity_id))
-    for _, _, _, alias, entity_id in sorted(claims):
-        if alias in ambiguity.never:
-            continue
-        doubtful = alias in ambiguity.names or len(alias) < 3
-        for surface in _forms(alias, shout=not doubtful and (len(alias) > 4 or " " in alias)):
-            yield _Pattern(surface, entity_id, doubtful)
+            ranked.append(((entity.kind == "company", rank, -order, name.text), entity.entity_id, name))
+    for _, entity_id, name in sorted(ranked, key=lambda one: one[0]):
+        surface = fold(name.text)
+        needs = name.needs or doubtful.needs.get(surface) or (Needs.NAME if len(surface) < 3 else Needs.NOTHING)
+        shout = _may_shout(name.text, needs)
+        yield surface, _Claim(entity_id, len(surface), _capitals(name.text), shout, needs, name.since, name.until)
 
 
-def _ranked(entity: Entity) -> list[tuple[int, str]]:
+def _names(entity: Entity) -> list[tuple[int, Name]]:
+    """The forms of an entity with their rank; an alias with a note speaks for the name too, if it is the same."""
+    aliases = [parse_name(alias) for alias in entity.aliases]
+    noted = {alias.text for alias in aliases if alias.needs or alias.since or alias.until}
     core = core_name(entity.name)
-    return [(0, entity.name), (1, core), *((1 if alias == core else 2, alias) for alias in entity.aliases)]
+    names = [(0, Name(entity.name)), (1, Name(core))] if core != entity.name else [(0, Name(core))]
+    return [*(n for n in names if n[1].text not in noted), *((1 if a.text == core else 2, a) for a in aliases)]
 
 
-def _forms(alias: str, *, shout: bool) -> Iterator[str]:
-    """How `alias` is written: as given, with the other apostrophe, in headline case and, if `shout`, in capitals.
+def _capitals(name: str) -> tuple[int, ...]:
+    """Which letters must be capitals in a text: the first of each word that has one, all of a short abbreviation."""
+    found: list[int] = []
+    for word in _WORD_START.finditer(name):
+        written = word[0]
+        if written.isupper() and 1 < len(written) <= _SHORT and written.isalpha():
+            found.extend(range(word.start(), word.end()))
+        elif written[0].isupper() and (word.start() == 0 or written.lower() not in _SMALL):
+            found.append(word.start())
+    return tuple(found)
 
-    An alias written in lower case may also begin with a capital.
-    """
-    forms = [alias]
-    if alias == alias.lower():
-        forms.append(alias[:1].upper() + alias[1:])
-    if " " in alias:
-        forms.append(" ".join(word[:1].upper() + word[1:] for word in alias.split(" ")))
-    if shout:
-        forms.append(alias.upper())
-    for form in dict.fromkeys(forms):
-        yield form
-        if "'" in form:
-            yield form.replace("'", "’")
+
+def _may_shout(name: str, needs: Needs) -> bool:
+    """Whether the name also counts in capitals throughout; a short word in capitals may be an abbreviation."""
+    return name.isupper() or " " in name or (len(name) > _SHORT and needs in (Needs.NOTHING, Needs.WORD, Needs.NAME))

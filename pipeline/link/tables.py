@@ -27,13 +27,17 @@ _UNLINKED = """
 
 
 class Article(NamedTuple):
-    """A revision as `link` reads it; `known_at` only where it was imported."""
+    """A revision as `link` reads it; `known_at` only where it was imported.
+
+    `dated` is when it was written, as far as its date can be believed, else when we knew it: what a name meant then.
+    """
 
     article_id: str
     revision: int
     title: str
     summary: str
     known_at: datetime | None
+    dated: datetime
 
 
 def count_unlinked(con: duckdb.DuckDBPyConnection, version: str) -> int:
@@ -46,7 +50,8 @@ def unlinked(con: duckdb.DuckDBPyConnection, version: str, limit: int) -> list[A
     """At most `limit` of them, in the order they became known."""
     rows = con.execute(
         "SELECT a.article_id, a.revision, coalesce(a.title, ''), coalesce(a.summary, ''),"
-        f" CASE WHEN a.imported THEN a.known_at END {_UNLINKED}"
+        " CASE WHEN a.imported THEN a.known_at END, CASE WHEN coalesce(a.date_flag, '') = ''"
+        f" AND a.published_at <= a.known_at + INTERVAL 1 DAY THEN a.published_at ELSE a.known_at END {_UNLINKED}"
         " ORDER BY a.known_at, a.article_id, a.revision LIMIT $2",
         [version, limit],
     ).fetchall()

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ahocorasick
 
 from pipeline.errors import RulesError
 from pipeline.link.match import Match
+from pipeline.link.names import fold
 
 __all__ = ["THEMES", "Side", "ThemeHit", "Themes", "load_themes", "target_of"]
 
@@ -23,14 +24,26 @@ Side = str  # 'before', 'behind' or '' (the nearest)
 
 _REACH = 4  # words a negation or reversal may stand away
 _THEME_KEYS = {"severe", "patterns", "unless"}
+# A gap stays within a part of a sentence: no semicolon, colon, stop or line break.
+_APART = r"(?:(?! - )[^\w;:!?|\n])+"
+_GAP = rf"(?:{_APART}\w[\w'-]*){{0,3}}?{_APART}"
+# Words of every tenth headline: a pattern is better looked for by another of its words.
+_EVERYDAY = frozenset({
+    "profit", "profits", "on", "market", "markets", "bank", "over", "target", "down", "investors", "trading",
+    "power", "falls", "sales", "earnings", "with", "outlook", "short", "app", "from", "under", "revenue", "bond",
+    "bonds", "sell", "trade", "loss", "report", "reports", "posts", "forecast", "raise", "fund", "funds", "cut",
+    "cuts", "to", "for", "of", "in", "by", "at", "up", "court", "capital", "sector", "service", "chief",
+    "companies", "growth", "state", "take", "takes", "hold", "stock", "stocks", "shares", "company", "price",
+    "prices", "year", "quarter", "new", "more", "will", "says", "after", "deal", "net", "data", "rate", "rates",
+    "into", "out", "back", "off", "against",
+})  # fmt: skip
 _TOKEN = re.compile(r"\(([^()]*)\)|(\.\.\.)|([^\s()]+)")
 # A negation does not reach over these: "denies wrongdoing, faces fraud probe". A dot inside a number is no end.
 _CLAUSE_END = re.compile(r"[;:,–—\n]|[.!?](?=\s|$)|\s-\s|\b(?:but|after|as|while|despite|amid)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\n|(?<=[.!?])\s+(?=[A-Z\"'“‘])")
 
 
-@dataclass(frozen=True, slots=True)
-class ThemeHit:
+class ThemeHit(NamedTuple):
     """`text[start:end]` speaks of `theme`; `side` says where its entity stands."""
 
     theme: str
@@ -72,17 +85,20 @@ class Themes:
                 for anchor in anchors:
                     by_anchor.setdefault(anchor, []).append(_Pattern(name, regex, side))
         for anchor, patterns in by_anchor.items():
-            self._automaton.add_word(anchor, tuple(patterns))
+            self._automaton.add_word(anchor, (len(anchor), tuple(patterns)))
         self._automaton.make_automaton()
 
     def find(self, text: str) -> list[ThemeHit]:
         """Every place where a theme is spoken of and not denied, in order of the text."""
-        lower = text.lower()
-        if len(lower) != len(text):  # a few letters grow when lowered, and positions must be those of `text`
-            lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        lower = fold(text)
         tried: dict[int, _Pattern] = {}
-        for _, patterns in self._automaton.iter(lower):
-            tried.update((id(pattern.regex), pattern) for pattern in patterns)
+        for last, (size, patterns) in self._automaton.iter(lower):
+            start = last - size + 1
+            if not start or not lower[start - 1].isalnum():  # a word's beginning: "fine", not "refine"
+                for pattern in patterns:
+                    tried[id(pattern)] = pattern
+        if not tried:
+            return []
         hits = {hit for pattern in tried.values() for hit in self._hits(pattern, lower)}
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.theme, hit.side))
 
@@ -162,7 +178,7 @@ def _any(phrases: Sequence[str]) -> str:
 
 
 def _literal(phrase: str) -> str:
-    return re.escape(phrase).replace("\\ ", r"\s+").replace("'", "['’]")
+    return re.escape(phrase).replace("\\ ", r"\s+")
 
 
 def _word(word: str) -> str:
@@ -181,19 +197,19 @@ def _compiled(written: str) -> tuple[re.Pattern[str], Side, list[str]]:
     for found in _TOKEN.finditer(plain):
         choices, gap, word = found.groups()
         if gap:
-            parts.append(r"(?:\W+\w[\w'’-]*){0,3}?\W+")
+            parts.append(_GAP)
             continue
         words = [w.strip() for w in (choices.split("|") if choices else [word])]
         if not all(w.rstrip("*").strip() for w in words):
             raise RulesError(
                 f"themes: the pattern {written!r} has an empty word; write words, (a|b), word* or ... only."
             )
-        if parts and not parts[-1].endswith(r"\W+"):
+        if parts and parts[-1] != _GAP:
             parts.append(r"[\s-]+")
         parts.append("(?:" + "|".join(map(_word, words)) + ")")
         anchors.append([w.rstrip("*").split()[0] for w in words])
     if not anchors:
         raise RulesError(f"themes: the pattern {written!r} names no word.")
-    # The rarest choice makes the best anchor; length stands in for rarity.
-    best = max(anchors, key=lambda group: (min(map(len, group)), -len(group)))
+    # The rarest choice makes the best anchor: few everyday words, then long ones.
+    best = max(anchors, key=lambda group: (-len(_EVERYDAY.intersection(group)), min(map(len, group)), -len(group)))
     return re.compile("".join(parts)), side, best

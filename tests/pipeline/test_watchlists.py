@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline import watchlists
+from pipeline.context import Context
 from pipeline.errors import RulesError
 from pipeline.link.gazetteer import load as gazetteer
 from pipeline.settings import file_or_default
@@ -40,6 +42,37 @@ def test_the_best_tier_of_all_lists_counts(tmp_path: Path) -> None:
     assert lists.named("absent") is None
 
 
+FAMILY = """
+[watchlists.core]
+include_subsidiaries = true
+tier1 = ["t:holt"]
+tier2 = ["t:maar", "t:kid"]
+[watchlists.up]
+include_parents = true
+tier1 = ["t:kid"]
+[watchlists.plain]
+tier1 = ["t:holt"]
+"""
+# holt owns kid and sub, sub owns grand, maar and grand own each other: a ring in the data must not hang us
+PARENTS = {"t:kid": "t:holt", "t:sub": "t:holt", "t:grand": "t:sub", "t:maar": "t:ring", "t:ring": "t:maar"}
+
+
+def test_a_list_takes_in_its_family_where_it_asks_for_it(tmp_path: Path) -> None:
+    lists = watchlists.load(_file(tmp_path, FAMILY)).with_families(PARENTS)
+    core, up, plain = lists.lists
+    assert core.tier1 == {"t:holt", "t:sub", "t:grand"}
+    assert core.tier2 == {"t:maar", "t:kid", "t:ring"}  # what the list names itself keeps its tier
+    assert up.tier1 == {"t:kid", "t:holt"}
+    assert plain.tier1 == {"t:holt"}
+
+
+def test_parents_come_from_the_store(context: Context) -> None:
+    rows = pa.table({"entity_id": ["t:kid", "t:holt"], "name": ["Kid", "Holt"], "parent": ["t:holt", ""]})
+    context.warehouse.transact("catalogue", lambda tx: tx.upsert("entities", rows, ["entity_id"]))
+    with context.warehouse.read() as con:
+        assert watchlists.parents_of(con) == {"t:kid": "t:holt"}
+
+
 def test_unknown_ids_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         watchlists.load(_file(tmp_path, TEXT), known={"t:holt", "t:maar"})
@@ -58,6 +91,7 @@ def test_an_empty_file_watches_nobody(tmp_path: Path) -> None:
         ("[watchlists.a]\ntier3 = []\n", "tier3"),
         ("[watchlists.a]\ntier1 = 'x'\n", "tier1"),
         ("[watchlists.a]\nowner = 3\n", "owner"),
+        ("[watchlists.a]\ninclude_subsidiaries = 'yes'\n", "include_subsidiaries"),
         ("[watchlists.a]\ntier1 = ['x']\ntier2 = ['x']\n", "Keep one"),
         ("watchlists = 3\n", "watchlists.NAME"),
         ("[watchlists\n", "cannot be read"),

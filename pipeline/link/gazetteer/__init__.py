@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.link.names import parse_name
 
 __all__ = ["BUNDLED", "COLUMNS", "KINDS", "Entity", "Gazetteer", "load", "read_entities", "write_entities"]
 
 BUNDLED = Path(__file__).parent
 COLUMNS = ("entity_id", "name", "kind", "sector", "parent", "tickers", "aliases", "country")
-KINDS = ("company", "central_bank", "institution", "currency", "commodity", "index")
-_FILES = ("companies.csv", "institutions.csv")
+KINDS = ("company", "central_bank", "institution", "person", "currency", "commodity", "index")
+_FILES = ("companies.csv", "institutions.csv", "people.csv")
 
 
 @dataclass(frozen=True)
 class Entity:
-    """Something an article can be about. `tickers` are plain (`KO`: New York) or `EXCHANGE:CODE` (`LON:SHEL`)."""
+    """Something an article can be about. `tickers` are plain (`KO`: New York) or `EXCHANGE:CODE` (`LON:SHEL`).
+
+    `aliases` and `tickers` are as written in the file, with the notes `names.parse_name` reads: `FB [..2022-06-09]`.
+    """
 
     entity_id: str
     name: str
@@ -95,6 +99,11 @@ def _entity(path: Path, number: int, row: dict[str, str]) -> Entity:
         raise InputError(f"{path}: line {number} has no entity_id or no name. Fill it in or remove the line.")
     if get["kind"] not in KINDS:
         raise InputError(f"{path}: line {number}: kind {get['kind']!r} is not one of {', '.join(KINDS)}.")
+    try:
+        for written in _parts(get["aliases"] + "|" + get["tickers"]):
+            parse_name(written)
+    except InputError as error:
+        raise InputError(f"{path}: line {number}: {error}") from error
     return Entity(
         get["entity_id"],
         get["name"],

@@ -8,8 +8,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.link import open_linker
-from pipeline.link.build import companies, core_name, slug
-from pipeline.link.gazetteer import COLUMNS, load, read_entities
+from pipeline.link.gazetteer import BUNDLED, COLUMNS, load, read_entities
 from pipeline.link.linker import relevance
 
 HEADER = ",".join(COLUMNS)
@@ -49,8 +48,10 @@ def test_an_entity_file_adds_names_and_changes_the_version(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("row", "named"), [("x,,company,,,,,", "line 2"), ("x,X,person,,,,,", "person"), ("x,X,,,,,,", "kind")]
-)
+    ("row", "named"),
+    [("x,,company,,,,,", "line 2"), ("x,X,ghost,,,,,", "ghost"), ("x,X,,,,,,", "kind"),
+     ("x,X,company,,,,Y [20-20],", "line 2.*20-20"), ("x,X,company,,,Z [..2020],,", "line 2.*2020")],
+)  # fmt: skip
 def test_a_broken_row_is_named(tmp_path: Path, row: str, named: str) -> None:
     with pytest.raises(InputError, match=named):
         read_entities(_extra(tmp_path, row))
@@ -66,33 +67,12 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_the_bundled_gazetteer_is_large_and_sound() -> None:
     entities = load().entities
     kinds = [entity.kind for entity in entities.values()]
-    assert kinds.count("company") >= 1500
+    assert kinds.count("company") >= 5000
     assert kinds.count("central_bank") >= 25
+    assert kinds.count("person") >= 150
+    assert sum(bool(entity.parent) for entity in entities.values()) >= 200
+    assert sum(".." in alias for entity in entities.values() for alias in entity.aliases) >= 60
+    assert sum(path.stat().st_size for path in BUNDLED.glob("*.csv")) < 1_500_000
     assert all(kinds.count(kind) >= 20 for kind in ("institution", "currency", "commodity", "index"))
     parents = {entity.parent for entity in entities.values() if entity.parent}
     assert parents <= entities.keys()
-
-
-@pytest.mark.parametrize(
-    ("name", "core"),
-    [("Apple Inc.", "Apple"), ("The Coca-Cola Company", "Coca-Cola"), ("HP", "HP"), ("Mitsui & Co.", "Mitsui"),
-     ("Dorian LPG, Ltd.", "Dorian LPG"), ("Company", "Company")],
-)  # fmt: skip
-def test_legal_forms_are_dropped(name: str, core: str) -> None:
-    assert core_name(name) == core
-
-
-def test_companies_from_the_source_have_ids_codes_and_sectors() -> None:
-    stocks = [
-        {"name": "Orrin Foods plc", "symbol": "ORN.L", "industries": ["Food & Beverages"], "isins": ["GB00"]},
-        {"name": "Tolva, Inc.", "symbol": "TLVA", "industries": ["Computer Software"]},
-    ]
-    orrin, tolva = companies(stocks, frozenset({"Tolva, Inc."}))
-    assert (orrin.entity_id, orrin.tickers, orrin.country, orrin.sector) == (
-        "co:orrin-foods",
-        ("LON:ORN",),
-        "GB",
-        "consumer_goods",
-    )
-    assert (tolva.entity_id, tolva.tickers, tolva.country, tolva.sector) == ("co:tolva", ("TLVA",), "US", "technology")
-    assert slug("Société Générale & Sons") == "societe-generale-and-sons"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.link.doubtful import Reason, load_doubtful
 from pipeline.link.gazetteer import load
-from pipeline.link.match import Matcher, Reason, load_ambiguity
+from pipeline.link.match import Matcher
 
-MATCHER = Matcher(load(), load_ambiguity())
+MATCHER = Matcher(load(), load_doubtful())
 
 
 def found(text: str) -> list[tuple[str, str]]:
     return [(m.entity_id, text[m.start : m.end]) for m in MATCHER.find(text)]
 
 
-def ids(text: str) -> list[str]:
-    return [m.entity_id for m in MATCHER.find(text)]
+def ids(text: str, when: date | None = None) -> list[str]:
+    return [m.entity_id for m in MATCHER.find(text, when)]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,11 @@ def ids(text: str) -> list[str]:
         ("Facebook fined again", "co:meta-platforms"),
         ("Google fined again", "co:alphabet"),
         ("GlaxoSmithKline trial ends", "co:gsk"),
+        ("Nestle trims prices", "co:nestle"),
+        ("NESTLÉ TRIMS PRICES", "co:nestle"),
+        ("Duolingo lifts forecast", "co:duolingo"),
+        ("Hubspot draws interest", "co:hubspot"),
+        ("Jerome Powell stays", "pe:jerome-powell"),
         ("Bank Of England Holds Rates", "cb:boe"),
         ("Sainsbury’s sales slip", "co:sainsburys"),
         ("Traders bet the Fed will wait", "cb:fed"),
@@ -50,7 +57,8 @@ def test_finds_names_aliases_and_former_names(text: str, entity: str) -> None:
         "The gap widens", "Gap between rich and poor widens", "A shell company in Panama", "An apple a day",
         "New visa rules for students", "Analysts lift price target", "Harrison Ford returns to the screen",
         "Next week in the markets", "Marathon match report", "A golden age for shellfish",
-        "Fed up with queues, travellers stay at home",
+        "Fed up with queues, travellers stay at home", "The oracle of Omaha speaks",
+        "The Supreme Onion Company of Ohio", "Gold medal for the bakers", "(NASDAQ: ZZZZZ) is nobody we know",
     ],
 )  # fmt: skip
 def test_leaves_words_alone(text: str) -> None:
@@ -67,6 +75,10 @@ def test_leaves_words_alone(text: str) -> None:
         ("Target raises wages", Reason.COMPANY_VERB),
         ("Weak start for Target shares", Reason.FINANCE_WORD),
         ("Shoppers return to Target in droves", Reason.PROPER_NOUN),
+        ("Target (TGT) opens in Boise", Reason.TICKER),
+        ("Target to open a store in Boise", Reason.COMPANY_VERB),
+        ("Target +4% in early trade", Reason.FINANCE_WORD),
+        ("Retailer Target in Boise", Reason.KIND),
     ],
 )
 def test_a_doubtful_name_counts_with_a_reason(text: str, reason: Reason) -> None:
@@ -76,6 +88,46 @@ def test_a_doubtful_name_counts_with_a_reason(text: str, reason: Reason) -> None
 def test_a_doubtful_name_counts_when_it_is_named_clearly_elsewhere() -> None:
     text = "Where Target Draws the Crowds on a Rainy Day\nIn Boise they love Target Corp."
     assert [m.reason for m in MATCHER.find(text)] == [Reason.MENTIONED_ELSEWHERE, Reason.LEGAL_FORM]
+
+
+def test_doubtful_names_in_a_list_of_companies_count() -> None:
+    text = "What Moved Today: Boeing, Gap, Target and More"
+    assert [(m.entity_id, m.reason) for m in MATCHER.find(text)] == [
+        ("co:boeing", Reason.NAME),
+        ("co:gap", Reason.BESIDE_COMPANY),
+        ("co:target", Reason.BESIDE_COMPANY),
+    ]
+
+
+def test_a_person_or_place_of_the_name_is_not_the_company() -> None:
+    assert ids("They all flew to Ford in droves") == []
+    assert ids("They all drove to Target in droves") == ["co:target"]
+    assert ids("Anagram Capital Group hires") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "when", "expected"),
+    [
+        ("Square shares jump", date(2019, 5, 1), ["co:block"]),
+        ("Square shares jump", date(2023, 5, 1), []),
+        ("Square shares jump", None, ["co:block"]),
+        ("Meta shares jump", date(2019, 5, 1), []),
+        ("Meta shares jump", date(2021, 10, 28), ["co:meta-platforms"]),
+        ("Time Warner holders vote", date(2017, 6, 1), ["co:warner-bros-discovery"]),
+        ("Time Warner holders vote", date(2019, 6, 1), []),
+        ("$FB rallies", date(2020, 1, 2), ["co:meta-platforms"]),
+        ("$FB rallies", date(2024, 1, 2), []),
+    ],
+)
+def test_a_former_name_counts_in_its_own_time(text: str, when: date | None, expected: list[str]) -> None:
+    assert ids(text, when) == expected
+
+
+def test_currencies_and_commodities_need_a_market() -> None:
+    assert ids("Gold slips below $2,000") == ["cm:gold"]
+    assert ids("Wedding rings of gold are back") == []
+    assert ids("Pound falls against dollar") == ["fx:gbp", "fx:usd"]
+    assert ids("A pound of butter for the baker") == []
 
 
 def test_tickers_count_only_as_codes() -> None:

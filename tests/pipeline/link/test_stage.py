@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import link
+from pipeline import link, watchlists
 from pipeline.context import Context
 from pipeline.link import gazetteer
 from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 from tests.conftest import MovableClock
 
 ARCHIVED = datetime(2019, 5, 1, 9, tzinfo=UTC)
 
 
-def add_article(context: Context, name: str, title: str, *, revision: int = 1, imported: bool = False) -> None:
+def add_article(
+    context: Context, name: str, title: str, *, revision: int = 1, imported: bool = False, dated: datetime | None = None
+) -> None:
     rows = pa.table(
         {
             "article_id": [name],
@@ -25,6 +28,8 @@ def add_article(context: Context, name: str, title: str, *, revision: int = 1, i
             "title": [title],
             "summary": [""],
             "imported": [imported],
+            "published_at": pa.array([dated], pa.timestamp("us", tz="UTC")),
+            "date_flag": [""],
         }
     )
     if imported:
@@ -88,3 +93,17 @@ def test_new_names_link_everything_again(context: Context, clock: MovableClock, 
     assert len(rows(context, "SELECT DISTINCT linker_version FROM mentions")) == 2
     assert ("demo:tolva",) in rows(context, f"SELECT entity_id FROM mentions WHERE {newest}")
     assert ("demo:tolva",) in rows(context, "SELECT entity_id FROM entities")
+
+
+def test_a_former_name_counts_as_of_the_articles_date_on_both_engines(
+    warehouse_setting: str, context: Context, clock: MovableClock
+) -> None:
+    warehouse = Warehouse(warehouse_setting, clock, lock_timeout_s=10)
+    warehouse.prepare()
+    context = Context(context.settings, warehouse, clock)
+    add_article(context, "then", "Square shares jump", dated=datetime(2019, 5, 1, tzinfo=UTC))
+    add_article(context, "now", "Square shares jump")
+    link.run(context)
+    assert rows(context, "SELECT article_id FROM mentions WHERE entity_id <> ''") == [("then",)]
+    with warehouse.read() as con:
+        assert watchlists.parents_of(con)["co:instagram"] == "co:meta-platforms"

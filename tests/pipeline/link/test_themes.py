@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import RulesError
 from pipeline.link import open_linker
+from pipeline.link.names import fold
 from pipeline.link.themes import Themes, load_themes
 
 LINKER = open_linker()
@@ -32,6 +33,16 @@ def themes(text: str) -> set[str]:
         ("Shareholders file class action against Tolva", "litigation"),
         ("Holt issues profit warning", "profit_warning"),
         ("Maar chief executive steps down", "management_exit"),
+        ("Regulator seizes Velmont", "seizure"),
+        ("Velmont restates a year of results", "accounting"),
+        ("Short seller targets Velmont", "short_seller"),
+        ("Velmont cuts full-year forecast", "guidance_cut"),
+        ("Velmont halves dividend", "dividend_cut"),
+        ("Velmont posts surprise loss", "earnings_miss"),
+        ("Velmont takes impairment on towers", "write_down"),
+        ("Pilots at Velmont vote to strike", "strike"),
+        ("Explosion at Velmont refinery", "accident"),
+        ("Outage hits Velmont app", "outage"),
     ],
 )
 def test_each_theme_is_found(text: str, theme: str) -> None:
@@ -50,6 +61,11 @@ def test_each_theme_is_found(text: str, theme: str) -> None:
         ("Default setting of the browser changes", "default"),
         ("Tolva rules out job cuts", "layoffs"),
         ("Author recalls his early years in banking", "recall"),
+        ("Velmont strikes deal to build a port", "strike"),
+        ("Stock market crash of 1929 revisited", "accident"),
+        ("Velmont seizes chance to buy rival", "seizure"),
+        ("Economists cut growth forecasts", "guidance_cut"),
+        ("Velmont refines its fine dining menu", "enforcement"),
     ],
 )
 def test_negation_denial_and_other_senses(text: str, theme: str) -> None:
@@ -104,5 +120,20 @@ def test_a_broken_file_names_what_is_wrong(body: str, named: str) -> None:
         Themes(f"negations = ['no']\nreversals = ['denied']\n{body}")
 
 
+def test_a_gap_does_not_leap_over_the_end_of_a_part() -> None:
+    assert "layoffs" not in themes("Velmont cuts costs - Reuters - Maar adds jobs")
+    assert "layoffs" in themes("Velmont cuts 300 Leeds jobs")
+
+
+def test_folding_keeps_every_position() -> None:
+    text = "İstanbul: Société’s fraud — naïve"
+    assert len(fold(text)) == len(text)
+    (hit,) = load_themes().find(text)
+    assert text[hit.start : hit.end] == "fraud"
+
+
 def test_severe_themes() -> None:
-    assert load_themes().severe == {"bankruptcy", "default", "fraud", "enforcement", "sanctions", "liquidity"}
+    assert load_themes().severe == {
+        "accounting", "bankruptcy", "default", "enforcement", "fraud", "liquidity", "sanctions", "seizure",
+        "short_seller",
+    }  # fmt: skip
