@@ -20,10 +20,15 @@ logger = logging.getLogger(__name__)
 
 # A commit may be recorded before ours and become visible after: we look back this far.
 LOOK_BACK = timedelta(hours=1)
-# Every base table whose rows can move a bucket.
+# Every base table whose rows can move a bucket; of the scores those of this model only: a shadow moves none.
 _CHANGED = " UNION ".join(
-    f"SELECT article_id FROM {table} WHERE recorded_at >= $since"
-    for table in ("articles", "mentions", "themes", "story_members", "scores")
+    [
+        *(
+            f"SELECT article_id FROM {table} WHERE recorded_at >= $since"
+            for table in ("articles", "mentions", "themes", "story_members")
+        ),
+        "SELECT article_id FROM scores WHERE recorded_at >= $since AND model_version = $model",
+    ]
 )
 # The stories of a changed article, those it was in before included, and every day their articles lie in.
 _DIRTY = f"""
@@ -69,7 +74,8 @@ def dirty_days(con: duckdb.DuckDBPyConnection, model_version: str, now: datetime
     if oldest.astimezone(UTC).date() < now.astimezone(UTC).date():
         return None
     since = newest - LOOK_BACK
-    days = {row[0] for row in con.execute(_DIRTY, {"since": since}).fetchall() if row[0] is not None}
+    found = con.execute(_DIRTY, {"since": since, "model": model_version}).fetchall()
+    days = {row[0] for row in found if row[0] is not None}
     polled = con.execute(
         "SELECT min(fetched_at), max(fetched_at) FROM fetches WHERE recorded_at >= ?", [since]
     ).fetchone()

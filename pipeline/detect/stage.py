@@ -55,6 +55,7 @@ def run(context: Context) -> Report:
         oldest = now - timedelta(hours=context.settings.detect.horizon_hours)
         with context.warehouse.read() as con:
             model = active_model(con)
+            watched = watched.with_families(watchlists.parents_of(con))
         if model is None:
             report.notes.append("no model is active yet: only feeds are watched")
         else:

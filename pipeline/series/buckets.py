@@ -9,7 +9,9 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from pipeline.publishers import wires
 from pipeline.series import coverage
+from pipeline.series.membership import newest_first
 from pipeline.series.topics import OTHER, topic_keys
 
 __all__ = [
@@ -30,6 +32,9 @@ LOWEST_RELEVANCE = 0.3
 MOST_ENTITIES = 5
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
+# A copy of a wire's report counts for the wire's owner: the one in `publishers`, or the one that ships.
+_WIRES = ", ".join("('{}', '{}')".format(*(t.replace("'", "''") for t in pair)) for pair in sorted(wires().items()))
+
 # Every member of the family reads `$as_of`; `{clock}` is recorded_at (audit) or known_at (simulation). In a
 # simulation one pinned model counts whenever it scored, so its scores are not held back by a clock.
 COUNTED = f"""
@@ -49,13 +54,17 @@ COUNTED = f"""
             ELSE known_at END AS counted_at
         FROM firsts),
     folded AS (
-        SELECT article_id, story_id FROM story_members WHERE {{clock}} <= $as_of
+        -- A merge says nothing of the wire: the row that first placed the article does.
+        SELECT article_id, story_id, max(coalesce(wire, '')) OVER (PARTITION BY article_id) AS wire
+        FROM story_members WHERE {{clock}} <= $as_of
         QUALIFY row_number() OVER (
-            PARTITION BY article_id ORDER BY {{clock}} DESC, recorded_at DESC, story_id) = 1),
+            PARTITION BY article_id ORDER BY {newest_first("{clock}")}) = 1),
+    houses AS (SELECT publisher, nullif(any_value(owner), '') AS owner FROM publishers GROUP BY ALL),
     counted AS (
-        SELECT p.*, f.story_id, coalesce(nullif(o.owner, ''), p.publisher) AS owner
-        FROM placed AS p JOIN folded AS f USING (article_id)
-        LEFT JOIN (SELECT publisher, any_value(owner) AS owner FROM publishers GROUP BY ALL) AS o USING (publisher)
+        SELECT p.*, f.story_id, coalesce(wo.owner, w.owner, o.owner, p.publisher) AS owner
+        FROM placed AS p JOIN folded AS f USING (article_id) LEFT JOIN houses AS o USING (publisher)
+        LEFT JOIN (VALUES {_WIRES}) AS w(wire, owner) ON w.wire = f.wire
+        LEFT JOIN houses AS wo ON wo.publisher = w.wire
         WHERE p.counted_at IS NOT NULL),
     linked AS (
         SELECT article_id, revision, linker_version FROM mentions WHERE entity_id = '' AND {{clock}} <= $as_of

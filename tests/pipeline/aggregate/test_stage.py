@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.aggregate import run
+from pipeline.aggregate.stage import dirty_days
 from pipeline.context import Context
 from tests.conftest import MovableClock
 from tests.pipeline.seeds import MODEL, Piece, activate_model, put
@@ -107,6 +108,19 @@ def test_another_model_version_is_left_alone(context: Context, clock: MovableClo
     run(context)
     assert [row for row in trends(context) if row[4] == MODEL] == old
     assert {row[4] for row in trends(context)} == {MODEL, "words@2"}
+
+
+def test_the_scores_of_a_shadow_move_no_bucket_of_the_active_model(context: Context, clock: MovableClock) -> None:
+    activate_model(context.warehouse)
+    world = pieces(20)
+    put(context.warehouse, world)
+    clock.now += timedelta(hours=2)
+    run(context, full=True)
+    put(context.warehouse, [replace(p, p_negative=0.99) for p in world], model="words@2")
+    with context.warehouse.read() as con:
+        shadow, active = (dirty_days(con, model, clock.now) for model in ("words@2", MODEL))
+    assert shadow is None
+    assert active == []
 
 
 def test_the_first_pass_of_a_day_sweeps_over_everything(context: Context, clock: MovableClock) -> None:

@@ -10,6 +10,10 @@ import pytest
 from pipeline import fold
 from pipeline.context import Context
 from pipeline.fold.decide import story_id
+from pipeline.series import stories as telling
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+from tests.conftest import MovableClock
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 _UTC = pa.timestamp("us", tz="UTC")
@@ -23,6 +27,22 @@ TEXTS: tuple[Row, ...] = (
     ("e", "Holt shares plunge after profit warning", NOON + timedelta(days=30)),
 )
 STORIES = {"a": "a", "b": "b", "c": "a", "d": "a", "e": "e"}
+
+
+PORTS = "Dockworkers press demands at northern ports over pension terms and holiday rosters"
+MERGING: tuple[Row, ...] = (
+    ("a", f"{PORTS} despite heavy snow", NOON),
+    ("b", f"{PORTS} citing rotten canteen", NOON + timedelta(hours=1)),
+    ("c", PORTS, NOON + timedelta(hours=2)),
+)
+
+
+@pytest.fixture
+def anywhere(settings: Settings, warehouse_setting: str, clock: MovableClock) -> Context:
+    """A store on each engine in turn."""
+    warehouse = Warehouse(warehouse_setting, clock, 10)
+    warehouse.prepare()
+    return Context(settings, warehouse, clock)
 
 
 def add(context: Context, texts: tuple[Row, ...], *, imported: bool = True, day: datetime | None = None) -> None:
@@ -59,20 +79,32 @@ def stories(context: Context) -> dict[str, str]:
         return dict(con.execute("SELECT article_id, story_id FROM story_members").fetchall())
 
 
+def rows(context: Context) -> set[tuple[object, ...]]:
+    with context.warehouse.read() as con:
+        return set(con.execute("SELECT * FROM story_members").fetchall())
+
+
+def told(context: Context, as_of: datetime | None = None, *, known: bool = True) -> dict[str, str]:
+    """The story of each article as readers see it, on the clock of knowledge or of the store."""
+    with context.warehouse.read() as con:
+        table = telling.told(con, as_of=as_of, clock_column="known_at" if known else "recorded_at")
+    return {row["article_id"]: row["story_id"] for row in table.to_pylist()}
+
+
 EXPECTED = {name: story_id(first) for name, first in STORIES.items()}
 
 
-def test_copies_and_rewrites_fold_and_time_ends_a_story(context: Context) -> None:
-    add(context, TEXTS)
-    report = fold.run(context)
-    assert stories(context) == EXPECTED
+def test_copies_fold_and_time_ends_a_story(anywhere: Context) -> None:
+    add(anywhere, TEXTS)
+    report = fold.run(anywhere, rewrites=False)
+    assert stories(anywhere) == EXPECTED
     assert (report.counts["first"], report.counts["exact"], report.counts["near"]) == (3, 1, 1)
 
 
 def test_a_repeat_adds_nothing(context: Context) -> None:
     add(context, TEXTS)
-    fold.run(context)
-    assert fold.run(context).counts == {}
+    fold.run(context, rewrites=False)
+    assert fold.run(context, rewrites=False).counts == {}
     with context.warehouse.read() as con:
         assert con.execute("SELECT count(*), count(DISTINCT article_id) FROM story_members").fetchone() == (5, 5)
 
@@ -80,29 +112,29 @@ def test_a_repeat_adds_nothing(context: Context) -> None:
 def test_piecemeal_gives_the_same_stories(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fold, "CHUNK", 2)
     add(context, TEXTS)
-    fold.run(context)
+    fold.run(context, rewrites=False)
     assert stories(context) == EXPECTED
 
 
 def test_a_late_copy_joins_the_story_that_is_there(context: Context) -> None:
     add(context, TEXTS[:2])
-    fold.run(context)
+    fold.run(context, rewrites=False)
     add(context, TEXTS[2:])
-    fold.run(context)
+    fold.run(context, rewrites=False)
     assert stories(context) == EXPECTED
 
 
 def test_a_crowded_neighbourhood_is_folded_in_smaller_pieces(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fold, "NEIGHBOURS", 2)
     add(context, TEXTS)
-    fold.run(context)
+    fold.run(context, rewrites=False)
     assert stories(context) == EXPECTED
 
 
 def test_archives_keep_their_clock_and_the_observed_get_the_stores(context: Context) -> None:
     add(context, TEXTS[:1])
     add(context, (("x", "Maar names a new chair", NOON - timedelta(hours=1)),), imported=False)
-    fold.run(context)
+    fold.run(context, rewrites=False)
     with context.warehouse.read() as con:
         known = dict(con.execute("SELECT article_id, known_at FROM story_members").fetchall())
     assert known == {"a": NOON, "x": context.clock()}
@@ -114,11 +146,62 @@ def test_a_date_without_a_time_places_archives_only(context: Context, imported: 
     add(context, TEXTS[:1])
     came = NOON + timedelta(hours=75)
     add(context, (("z", TEXTS[0][1], came),), imported=imported, day=came.replace(hour=0))
-    fold.run(context)
+    fold.run(context, rewrites=False)
     assert (stories(context)["z"] == story_id("a")) is together
 
 
 def test_what_was_not_linked_waits(context: Context) -> None:
     add(context, TEXTS[:1])
     context.warehouse.transact("mentions", lambda tx: tx.con.execute("DELETE FROM mentions") and None)
-    assert fold.run(context).counts == {}
+    assert fold.run(context, rewrites=False).counts == {}
+
+
+@pytest.mark.parametrize("chunk", [8_000, 2, 1])
+def test_stories_merge_by_new_rows_and_the_past_stays_as_it_was_known(
+    anywhere: Context, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(fold, "CHUNK", chunk)
+    add(anywhere, MERGING)
+    assert fold.run(anywhere, rewrites=False).counts["merged"] == 1
+    before = {"a": story_id("a"), "b": story_id("b")}
+    assert told(anywhere, NOON + timedelta(minutes=90)) == before
+    merged = dict.fromkeys("abc", story_id("a"))
+    assert told(anywhere, NOON + timedelta(hours=2)) == told(anywhere) == told(anywhere, known=False) == merged
+
+
+def test_the_stores_clock_knows_a_merge_only_when_it_was_made(anywhere: Context, clock: MovableClock) -> None:
+    add(anywhere, MERGING[:2], imported=False)
+    fold.run(anywhere, rewrites=False)
+    first, clock.now = clock.now, clock.now + timedelta(hours=1)
+    written = rows(anywhere)
+    add(anywhere, MERGING[2:], imported=False)
+    fold.run(anywhere, rewrites=False)
+    assert written < rows(anywhere)
+    assert told(anywhere, first, known=False) == {"a": story_id("a"), "b": story_id("b")}
+    for known in (True, False):
+        assert set(told(anywhere, known=known).values()) == {story_id("a")}
+
+
+def test_what_joins_later_joins_the_merged_story(anywhere: Context) -> None:
+    add(anywhere, MERGING)
+    fold.run(anywhere, rewrites=False)
+    written = rows(anywhere)
+    add(anywhere, (("d", MERGING[1][1], NOON + timedelta(hours=3)),))
+    fold.run(anywhere, rewrites=False)
+    assert told(anywhere)["d"] == story_id("a")
+    assert written < rows(anywhere)
+
+
+def test_an_update_is_a_new_story_that_follows_the_old(context: Context) -> None:
+    add(context, (("a", "Holt to cut 400 jobs in Leeds", NOON), ("b", "Holt to cut 900 jobs in Leeds", MERGING[1][2])))
+    assert fold.run(context, rewrites=False).counts["follows"] == 1
+    with context.warehouse.read() as con:
+        follows = {row["article_id"]: row["follows"] for row in telling.told(con).to_pylist()}
+    assert follows == {"a": None, "b": story_id("a")}
+
+
+def test_a_copy_keeps_the_wire_it_credits(context: Context) -> None:
+    add(context, (("a", "Maar opens a plant in Leeds - Reuters", NOON), ("b", "Maar opens a plant in Leeds", NOON)))
+    fold.run(context, rewrites=False)
+    with context.warehouse.read() as con:
+        assert dict(con.execute("SELECT article_id, wire FROM story_members").fetchall()) == {"a": "Reuters", "b": ""}

@@ -1,0 +1,91 @@
+"""Many articles folded in their order: candidates found, the encoder asked once for all, each one decided. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from pipeline.fold.compare import SURELY_ALIKE, Article, Candidate, Reason, compare
+from pipeline.fold.decide import Decision, decide
+from pipeline.fold.neighbours import Neighbours, neighbours
+from pipeline.fold.weigh import Meaning, Reading, meaning
+from pipeline.fold.window import Member, Window
+
+__all__ = ["Embedder", "fold", "left_open"]
+
+# What an encoder may turn into a join or out of one; all else was decided by text, company, figures or direction.
+_OPEN = frozenset({Reason.ALIKE, Reason.TOO_DIFFERENT, Reason.OTHER_EVENT})
+_SAME = frozenset({Reason.SAME_TEXT, Reason.SAME_TITLE})
+# Articles whose readings are in memory together: some 20 kB each.
+_READ_TOGETHER = 4_096
+
+
+class Embedder(Protocol):
+    """All that `fold` knows of a sentence encoder: readings, in the order of the texts."""
+
+    def read(self, texts: Sequence[str]) -> Sequence[Reading]: ...
+
+
+def fold(
+    members: Sequence[Member], new: Sequence[Article], embedder: Callable[[], Embedder] | None = None
+) -> list[Decision]:
+    """Decide each of `new`, in that order, with the members around and the new ones before it.
+
+    `embedder` is called at the first pair that needs it; without it, rewrites in other words are missed.
+    """
+    known = [article for article, _, _ in members]
+    articles = [*known, *new]
+    found = neighbours(known, new, kin=embedder is not None)
+    meanings = dict(_meanings(articles, len(known), found, embedder)) if embedder else {}
+    window = Window(articles, members)
+    decisions = []
+    for n, article in enumerate(new):
+        here = len(known) + n
+        candidates = [window.candidate(at, meanings.get((here, at))) for at in (*found.alike[n], *found.kin[n])]
+        decision = decide(article, candidates)
+        window.place(article, decision)
+        decisions.append(decision)
+    return decisions
+
+
+def _meanings(
+    articles: Sequence[Article], start: int, found: Neighbours, embedder: Callable[[], Embedder]
+) -> Iterator[tuple[tuple[int, int], Meaning]]:
+    """What the encoder says of every pair that words alone leave open, by (later place, earlier place)."""
+    pairs = [
+        (start + n, at)
+        for n, (alike, kin) in enumerate(zip(found.alike, found.kin, strict=True))
+        for at in _open(articles, start + n, [*alike, *kin])
+    ]
+    at = 0
+    while at < len(pairs):
+        places: set[int] = set()
+        end = at
+        while end < len(pairs) and len(places) < _READ_TOGETHER:
+            places.update(pairs[end])
+            end += 1
+        ordered = sorted(places)
+        texts = [articles[place].gist.text for place in ordered]
+        readings = dict(zip(ordered, embedder().read(texts), strict=True))
+        for a, b in pairs[at:end]:
+            yield (a, b), meaning(readings[a], readings[b])
+        at = end
+
+
+def left_open(article: Article, other: Article, reason: Reason, alike: float) -> bool:
+    """Whether an encoder may still turn what words alone decided (`reason`, `alike`) on two articles."""
+    if reason is Reason.OTHER_NAMES:
+        return bool(article.entities & other.entities)
+    return reason in _OPEN and not (reason is Reason.ALIKE and alike >= SURELY_ALIKE)
+
+
+def _open(articles: Sequence[Article], here: int, candidates: Sequence[int]) -> list[int]:
+    article = articles[here]
+    judged = [(at, *compare(article, _alone(articles[at]))) for at in candidates]
+    if any(reason in _SAME for _, reason, _ in judged):
+        return []
+    return [at for at, reason, alike in judged if left_open(article, articles[at], reason, alike)]
+
+
+def _alone(article: Article) -> Candidate:
+    return Candidate(article, "", article.companies)

@@ -1,0 +1,89 @@
+"""The words of headlines (words.toml), made ready to be looked up: one form for what is said in many."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+__all__ = ["Lexicon", "lexicon", "stem"]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """`same` and `phrases`: what a word or phrase becomes. `kinds`: of what kinds of
+    event a word tells. The patterns are searched in the text as written."""
+
+    stop: frozenset[str]
+    same: dict[str, str]
+    phrases: dict[str, str]
+    phrase: re.Pattern[str]
+    opposites: tuple[tuple[str, str], ...]
+    single: frozenset[str]
+    kinds: dict[str, frozenset[str]]
+    column: re.Pattern[str]
+    roles: frozenset[str]
+    stages: dict[str, re.Pattern[str]]
+    ahead: re.Pattern[str]
+    forecast: re.Pattern[str]
+    denial: re.Pattern[str]
+
+    def form(self, word: str) -> str:
+        """The one form of a word in lower case."""
+        return self.same.get(word) or stem(word)
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon that ships, read once."""
+    raw = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    # The first line that has a word decides, so that one word never has two forms.
+    same: dict[str, str] = {}
+    for line in raw["same"].strip().splitlines():
+        first, *others = line.split()
+        for word in (first, *others):
+            same.setdefault(word, same.get(first, first))
+
+    def form(word: str) -> str:
+        return same.get(word) or stem(word)
+
+    phrases: dict[str, str] = {}
+    for line in raw["phrases"].strip().splitlines():
+        said, _, spoken = line.partition(":")
+        phrases.update({words.strip(): said for words in spoken.split("|")})
+    kinds: dict[str, set[str]] = {}
+    for line in raw["kinds"].strip().splitlines():
+        name, _, words = line.partition(":")
+        for word in words.split():
+            kinds.setdefault(form(word), set()).add(name)
+    return Lexicon(
+        frozenset(raw["stop"].split()),
+        same,
+        phrases,
+        re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(phrases, key=len, reverse=True)))})\b"),
+        tuple((form(one), form(other)) for one, other in raw["opposites"]),
+        frozenset(map(form, raw["single"].split())),
+        {word: frozenset(names) for word, names in kinds.items()},
+        _any(raw["column"]),
+        frozenset(map(form, raw["roles"].split())),
+        {stage: _any(patterns) for stage, patterns in raw["stages"].items()},
+        _any(raw["ahead"]),
+        _any(raw["forecast"]),
+        _any(raw["denial"]),
+    )
+
+
+def stem(word: str) -> str:
+    """A headline's inflections only; a real stemmer merges words that must stay apart (general, generali)."""
+    if len(word) > 4 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    if len(word) > 6 and word.endswith("ing"):
+        return word[:-3]
+    return word[:-2] if len(word) > 5 and word.endswith("ed") else word
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:\A|\b)(?:{'|'.join(patterns)})", re.IGNORECASE)

@@ -1,0 +1,46 @@
+"""What numbers are made of, and when two headlines tell different ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.fold.figures import differ, figures, periods_differ
+
+
+def test_figures_are_written_one_way() -> None:
+    assert figures("$1.2bn") == figures("$1.2 billion") == figures("£1,200m")
+    assert figures("up 5%") == figures("up 5 percent") == figures("up 5 per cent") != figures("up 5")
+    assert figures("third-quarter") == figures("Q3") == figures("3Q") == {"q3"}
+    assert figures("1,000 jobs in March") == {"1000", "march"}
+    assert figures("25 basis points") == figures("a quarter point") == {"0.25pt"}
+
+
+def test_an_index_and_its_number_are_a_name() -> None:
+    assert figures("FTSE 100 falls") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("cuts 400 jobs", "cuts 900 jobs", True),
+        ("cuts 400 jobs", "cuts jobs", False),
+        ("in $2bn deal", "in 2 billion deal", False),
+        ("up 5%", "adds 900", False),
+        ("second quarter", "third quarter", False),
+    ],
+)
+def test_only_figures_of_one_kind_contradict(a: str, b: str, expected: bool) -> None:
+    assert differ(figures(a), figures(b)) is differ(figures(b), figures(a)) is expected
+
+
+def test_periods_contradict_when_each_names_another() -> None:
+    assert periods_differ(figures("second quarter"), figures("Q3"))
+    assert not periods_differ(figures("second quarter"), figures("results"))
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_figures_and_never_contradicts_itself(text: str) -> None:
+    assert not differ(figures(text), figures(text))
+    assert not periods_differ(figures(text), figures(text))

@@ -1,0 +1,57 @@
+"""The gist of a headline: what is taken off, what becomes one word, and how the news is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.fold.lexicon import lexicon
+from pipeline.fold.text import gist, opposed
+
+
+@pytest.mark.parametrize(
+    "tagged",
+    [
+        "UPDATE 2-Holt opens plant in Leeds",
+        "BREAKING: Holt opens plant in Leeds",
+        "Holt opens plant in Leeds - Reuters",
+        "Holt opens plant in Leeds | Business | Daily Ledger",
+        "Holt opens plant in Leeds (AP)",
+        "HOLT OPENS PLANT IN LEEDS",
+    ],
+)
+def test_tags_and_capitals_are_no_part_of_a_title(tagged: str) -> None:
+    assert gist(tagged, "").title_key == gist("Holt opens plant in Leeds", "").title_key
+
+
+def test_signs_and_figures_are() -> None:
+    assert gist("Holt up 5%", "").title_key != gist("Holt up 5", "").title_key
+
+
+def test_what_is_said_in_many_words_becomes_one() -> None:
+    assert gist("Holt shares plunge", "").words == gist("Holt stock tumbles", "").words
+    assert gist("Holt chief executive steps down", "").words == gist("Holt CEO quits", "").words
+
+
+def test_how_the_news_is_meant() -> None:
+    assert gist("Holt in talks to buy Maar", "").ahead
+    assert not gist("Holt buys Maar", "").ahead
+    assert gist("Holt denies report of talks", "").denial
+    assert gist("Five stocks to watch this week", "").column
+    assert gist("CORRECTED-Holt cuts 400 jobs", "").corrected
+    assert gist("Holt calls off strike talks", "").stages == {"ended"}
+
+
+def test_opposites_need_both_sides() -> None:
+    rise, fall = gist("Oil rises", "").words, gist("Oil falls", "").words
+    assert opposed(rise, fall)
+    assert opposed(fall, rise)
+    assert not opposed(rise, rise | fall)
+    assert opposed(gist("Castermouth 100 little changed", "").words, gist("Castermouth 100 rallies", "").words)
+
+
+def test_the_words_agree_with_themselves() -> None:
+    known = lexicon()
+    # A form that another line turns into something else would never be met.
+    assert {form for form in known.same.values() if known.form(form) != form} == set()
+    for one, other in known.opposites:
+        assert one != other
