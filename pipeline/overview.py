@@ -12,10 +12,11 @@ from pathlib import Path
 import duckdb
 
 from pipeline import settings as settings_file
-from pipeline.context import Context, open_context
-from pipeline.errors import BarographError
+from pipeline.context import Context, open_context, utc_now
+from pipeline.errors import BarographError, SettingsError
 from pipeline.promotion import active_model
 from pipeline.settings import Settings, file_or_default
+from pipeline.warehouse import Warehouse
 
 __all__ = ["Check", "Line", "checks", "standing"]
 
@@ -73,7 +74,7 @@ def checks(config: Path | None) -> list[Check]:
     found.append(check)
     if settings is None:
         return found
-    found.append(_attempt("warehouse", lambda: str(open_context(config).warehouse.engine)))
+    found.append(_attempt("warehouse", lambda: _store(config, settings)))
     files = (
         ("feeds", settings.ingest.feeds),
         ("rules", settings.detect.rules),
@@ -82,7 +83,7 @@ def checks(config: Path | None) -> list[Check]:
     )
     for name, path in files:
         found.append(_attempt(name, partial(_file, path)))
-    found.append(_attempt("model", lambda: _weights(settings)))
+    found.append(_attempt("model", lambda: _weights(config, settings)))
     free = shutil.disk_usage(_existing(settings.store.published)).free / 1e9
     found.append(Check("disk", free >= ENOUGH_DISK_GB, f"{free:.1f} GB free; {ENOUGH_DISK_GB:.0f} GB are needed"))
     return found
@@ -113,10 +114,33 @@ def _file(path: Path) -> str:
     return str(file_or_default(path))
 
 
-def _weights(settings: Settings) -> str:
+def _made(settings: Settings) -> bool:
+    """Whether there is a store yet: a check must not make one."""
+    return Warehouse(settings.store.warehouse, utc_now, settings.store.lock_timeout_s).engine.exists
+
+
+def _store(config: Path | None, settings: Settings) -> str:
+    if not _made(settings):
+        return f"{settings.store.warehouse} is not there yet; the first run makes it"
+    return str(open_context(config).warehouse.engine)
+
+
+def _weights(config: Path | None, settings: Settings) -> str:
+    """The active model, which the settings need not name any more; in a new store the one that they name."""
     from models.scorer import load
 
-    return load(settings.model.name, settings.model.device).model_version
+    named, device = settings.model.name, settings.model.device
+    active = None
+    if _made(settings):
+        with open_context(config).warehouse.read() as con:
+            active = active_model(con)
+    version = load(active.artifact or named if active else named, device).model_version
+    if active is not None and version != active.model_version:
+        raise SettingsError(
+            f"{active.artifact or named} is {version}, but {active.model_version} is the active model: put that one "
+            f"back, or run `barograph models promote {named}`"
+        )
+    return f"{version} is active" if active else f"{version} would be the first"
 
 
 def _existing(path: Path) -> Path:

@@ -23,6 +23,11 @@ __all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load"]
 DEFAULT_CONFIG = "barograph.toml"
 
 
+# What a header may hold: printable ASCII, no line end.
+_HEADER = r"^[!-~]([ -~]*[!-~])?$"
+_HEADER_OR_NONE = r"^([!-~]([ -~]*[!-~])?)?$"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +60,22 @@ class Ingest(_Section):
     timeout_s: float = Field(20.0, gt=0, description="one feed, from connect to last byte")
     max_body_mb: float = Field(10.0, gt=0, description="after decompression")
     concurrency: int = Field(16, ge=1, le=256)
-    user_agent: str = "Barograph/0.1 (open-source news monitor; the operator's address belongs here)"
+    per_host: int = Field(2, ge=1, le=16, description="requests to one host at once")
+    host_spacing_s: float = Field(
+        0.25, ge=0, le=60, description="between two requests to one host, ±50%; hosts in allow_hosts have none"
+    )
+    user_agent: str = Field("Barograph/0.1 (news monitor)", pattern=_HEADER, description="who asks, told to every host")
+    contact: str = Field("", pattern=_HEADER_OR_NONE, description="a page or mail address of yours, told to every host")
+    proxy: str = Field(
+        "", pattern=r"^(https?://[^\s/?#]+/?)?$", description="http://host:port; '' asks the feeds directly"
+    )
+    trust_env: bool = Field(False, description="take proxies and certificates from the environment (HTTPS_PROXY, …)")
+    ca_file: Path | None = Field(None, description="PEM certificates to trust beside the usual ones")
+
+    @property
+    def who(self) -> str:
+        """The User-Agent header."""
+        return f"{self.user_agent} (+{self.contact})" if self.contact else self.user_agent
 
 
 class Link(_Section):
@@ -132,7 +152,12 @@ class Settings(BaseSettings):
                         "raw": root / store.raw,
                     }
                 ),
-                "ingest": ingest.model_copy(update={"feeds": root / ingest.feeds}),
+                "ingest": ingest.model_copy(
+                    update={
+                        "feeds": root / ingest.feeds,
+                        "ca_file": root / ingest.ca_file if ingest.ca_file else None,
+                    }
+                ),
                 "link": self.link.model_copy(update={"entities": tuple(root / p for p in self.link.entities)}),
                 "detect": detect.model_copy(
                     update={"rules": root / detect.rules, "watchlists": root / detect.watchlists}

@@ -12,12 +12,16 @@ import httpx
 from pipeline.errors import FetchFailed
 from pipeline.ingest.outcomes import Outcome, sentence
 
-__all__ = ["Allowed", "Target", "check_url", "vetted"]
+__all__ = ["Allowed", "Target", "check_url", "same_house", "vetted"]
 
 _PORTS = {"http": 80, "https": 443}
-# RFC 6052: the well-known prefix under which an IPv6 network reaches IPv4 hosts.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
+# Where the last four bytes of an IPv6 address are an IPv4 address: NAT64 (RFC 6052, RFC 8215), translated (RFC 2765)
+# and compatible (RFC 4291) ones.
+_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+# Global by its number, yet reserved for the machine's own cloud: Azure's metadata and name service.
+_CLOUD = frozenset({IPv4Address("168.63.129.16")})
+# RFC 7526: relays that no longer exist; whoever answers there is not who it says.
+_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,20 @@ def vetted(target: Target, addresses: Sequence[str]) -> list[str]:
     return public
 
 
+def same_house(old: str, new: str) -> bool:
+    """Whether a permanent move from `old` to `new` may be followed without asking anybody.
+
+    It may within a host, with or without its `www.`, to a host below it, and never from https to http. Any other host
+    may be another's by now: domains lapse and are bought for what still points to them.
+    """
+    try:
+        before, after = httpx.URL(old), httpx.URL(new)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    was, now = (url.raw_host.decode("ascii").lower().removeprefix("www.") for url in (before, after))
+    return (now == was or now.endswith(f".{was}")) and not (before.scheme == "https" and after.scheme != "https")
+
+
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     # `is_global` alone says yes to NAT64 and 6to4 forms of private addresses, and to multicast.
@@ -98,7 +116,7 @@ def _forms(ip: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]
         yield ip
         return
     inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-    if ip in _NAT64 or ip in _COMPATIBLE:
+    if any(ip in network for network in _CARRIERS):
         inner.append(IPv4Address(int(ip) & 0xFFFFFFFF))
     if ip.ipv4_mapped is None:
         yield ip
@@ -109,7 +127,7 @@ def _is_plainly_public(ip: IPv4Address | IPv6Address) -> bool:
     teredo = isinstance(ip, IPv6Address) and ip.teredo is not None
     special = ip.is_multicast or ip.is_unspecified or ip.is_loopback or ip.is_link_local
     site_local = isinstance(ip, IPv6Address) and ip.is_site_local
-    reserved = isinstance(ip, IPv4Address) and ip.is_reserved
+    reserved = isinstance(ip, IPv4Address) and (ip.is_reserved or ip in _CLOUD or ip in _RELAYS)
     return ip.is_global and not (teredo or special or site_local or reserved)
 
 

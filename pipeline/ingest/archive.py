@@ -30,8 +30,10 @@ from pipeline.context import Context, Report, reporting
 from pipeline.errors import InputError
 from pipeline.ingest.dates import Dated, Flag, Precision, parse_date
 from pipeline.ingest.identity import article_id, content_sha256
+from pipeline.ingest.links import http_link
 from pipeline.ingest.load import ARTICLES
-from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, http_link, plain_text
+from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, plain_text
+from pipeline.publishers import owner_of
 from pipeline.warehouse import Transaction
 
 __all__ = ["FIELDS", "import_archive", "import_frame", "zone_of"]
@@ -240,7 +242,7 @@ def _store(tx: Transaction, rows: list[dict[str, Any]], now: datetime) -> int:
         for row in rows
     }
     tx.insert_new("feeds", pa.Table.from_pylist(list(feeds.values()), _FEEDS), ["feed_id"])
-    owners = [{"publisher": name, "owner": name, "timezone": ""} for name in publishers]
+    owners = [{"publisher": name, "owner": owner_of(name) or name, "timezone": ""} for name in publishers]
     tx.insert_new("publishers", pa.Table.from_pylist(owners, _PUBLISHERS), ["publisher"])
     return tx.insert_new("articles", pa.Table.from_pylist(rows, _ROWS), ["article_id", "revision"])
 

@@ -16,6 +16,7 @@ from pipeline.context import Context
 from pipeline.errors import InputError
 from pipeline.ingest.identity import feed_id
 from pipeline.ingest.text import plain_text
+from pipeline.publishers import owner_of
 from pipeline.settings import file_or_default
 from pipeline.warehouse import Transaction
 
@@ -82,7 +83,7 @@ def to_opml(feeds: Iterable[CatalogueFeed], title: str = "Barograph feeds") -> s
             "xmlUrl": feed.url,
             "category": feed.kind,
             "publisher": feed.publisher,
-            "owner": feed.owner if feed.owner != feed.publisher else "",
+            "owner": feed.owner if feed.owner != (owner_of(feed.publisher, feed.url) or feed.publisher) else "",
             "language": feed.language or "",
             "region": feed.region or "",
             "timezone": feed.timezone,
@@ -201,7 +202,7 @@ def _feed(url: str, label: str, values: dict[str, str], folder: str) -> Catalogu
         url=url,
         title=title,
         publisher=publisher,
-        owner=plain_text(values.get("owner"), 200) or publisher,
+        owner=plain_text(values.get("owner"), 200) or owner_of(publisher, url) or publisher,
         # `category` is a list of slash-delimited paths in OPML; the first word of the first is enough for us.
         kind=plain_text(values.get("category", "").split(",")[0].strip("/") or folder, 60).lower() or "news",
         language=values.get("language", "").lower()[:3] or None,

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.context import Context
 from pipeline.ingest.catalogue import CatalogueFeed
-from pipeline.ingest.client import Fetched, Fetcher, HttpFetcher, Wanted
+from pipeline.ingest.client import HttpFetcher
+from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.identity import feed_id
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 from pipeline.ingest.parse import parse

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from dateutil import parser as dateutil_parser
+
+from pipeline.ingest.zones import named_zone, place_zone
 
 __all__ = ["Dated", "Flag", "Precision", "parse_date", "with_flag"]
 
@@ -50,16 +51,6 @@ _AHEAD = {Precision.SECOND: timedelta(minutes=10)}
 _AHEAD_OF_A_DAY = timedelta(hours=14)
 _FIRST_NEWS_FEED = datetime(1995, 1, 1, tzinfo=UTC)
 
-# The letters the press uses without saying whether it is summer.
-_PLACES = {"ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles"}
-_OFFSETS = {
-    "UT": 0, "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "BST": 1, "CET": 1, "WEST": 1, "CEST": 2, "EET": 2, "EEST": 3,
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "JST": 9, "HKT": 8,
-    "SGT": 8, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
-}  # fmt: skip
-_ZONES: dict[str, tzinfo] = {name: timezone(timedelta(hours=hours), name) for name, hours in _OFFSETS.items()}
-_ZONES |= {name: ZoneInfo(place) for name, place in _PLACES.items()}
-
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
 _YEAR = r"(?P<year>\d{4}|\d{2})"
@@ -77,19 +68,47 @@ _CLOCK_FIRST = re.compile(
 )
 _HAS_CLOCK = re.compile(r"\d:\d\d")
 _HAS_DATE = re.compile(rf"\d{{4}}-\d\d|\d{{4}}\d\d\d\dT|\b{_MONTH}", re.IGNORECASE)
+_EPOCH = re.compile(r"(\d{10})(\d{3})?")
+_ORDINAL = re.compile(r"(\d{4})-(\d{3})(T.+)")
+
+# Slips that feeds make again and again, each with the way it is meant.
+_SLIPS = (
+    (re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE), ""),  # also where it is wrong
+    (re.compile(r"\bsept\b", re.IGNORECASE), "Sep"),
+    (re.compile(r"(?<=\d)\s*\b(?:GMT|UTC|UT)\s*(?=[+-]\d)"), " "),  # GMT+0200
+    (re.compile(r"([+-]\d\d:?\d\d)\s*\(?[A-Z]{2,5}\)?$"), r"\1"),  # -0500 (EST)
+    (re.compile(r"\s*\(([A-Z]{2,5})\)$"), r" \1"),  # 11:00:00 (GMT)
+    (re.compile(r"([+-]\d\d:?\d\d|Z)\[[\w/+-]+\]$"), r"\1"),  # -05:00[America/New_York]
+    (re.compile(r"^(\d{4})/(\d{1,2})/(\d{1,2})\b"), r"\1-\2-\3"),
+)
+_SHORT_ISO = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})([T ])(\d{1,2})(?=:)")
+_PLACE_NAME = re.compile(r"\s([A-Z]\w+/[A-Z]\w+(?:/\w+)?)$")
+_LEAP_SECOND = re.compile(r"(:\d\d):60(?!\d)")
+_MIDNIGHT = re.compile(r"(?<!\d)24:00(:00)?(?!\d)")
+
+
+class _Century(dateutil_parser.parserinfo):
+    """Two figures are a year by POSIX's rule, not by what the wall clock says today."""
+
+    def convertyear(self, year: int, century_specified: bool = False) -> int:
+        return year if century_specified or year >= 100 else year + (1900 if year >= 69 else 2000)
+
+
+_PARSER = dateutil_parser.parser(_Century())
 
 
 def parse_date(text: str | None, zone: tzinfo = UTC) -> Dated:
     """Read one date; where it names no zone of its own it is a time in `zone`.
 
-    Understands ISO 8601, RFC 822, `31-Dec-19`, `6:51 PM ET Tue, 31 Dec 2019`, `Dec 31, 2019`, `Jul-18`, `2019-12`.
-    A date of figures and slashes alone can mean two days and is `unparsable`.
+    Understands ISO 8601, RFC 822, `31-Dec-19`, `6:51 PM ET Tue, 31 Dec 2019`, `Dec 31, 2019`, `Jul-18`, `2019-12`,
+    and seconds or milliseconds since 1970. A date of figures and slashes alone can mean two days, and a zone whose
+    letters are unknown or mean several (IST) could be hours off: both are `unparsable`.
     """
     raw = " ".join((text or "").split())[:200]
     if not raw:
         return Dated(None, raw, Precision.NONE, Flag.MISSING)
     try:
-        found = _iso(raw, zone) or _day_or_month(raw) or _with_clock(raw, zone)
+        found = _epoch(raw) or _read(raw, zone)
         return Dated(found[0].astimezone(UTC), raw, found[1]) if found else _unparsable(raw)
     except (ValueError, OverflowError, TypeError):
         return _unparsable(raw)
@@ -112,6 +131,29 @@ def with_flag(dated: Dated, now: datetime) -> Dated:
 
 def _unparsable(raw: str) -> Dated:
     return Dated(None, raw, Precision.NONE, Flag.UNPARSABLE)
+
+
+def _read(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
+    text = raw
+    for slip, meant in _SLIPS:
+        text = slip.sub(meant, text)
+    if match := _PLACE_NAME.search(text):
+        zone, text = place_zone(match[1]), text[: match.start()]
+    if match := _ORDINAL.fullmatch(text):
+        day = datetime.strptime(f"{match[1]}-{match[2]}", "%Y-%j").replace(tzinfo=UTC)
+        text = f"{day:%Y-%m-%d}{match[3]}"
+    text = _SHORT_ISO.sub(lambda m: f"{m[1]}-{m[2]:0>2}-{m[3]:0>2}{m[4]}{m[5]:0>2}", text)
+    # The second or day after: the same moment, in figures that the libraries know.
+    later = timedelta(seconds=1) if _LEAP_SECOND.search(text) else timedelta(0)
+    later += timedelta(days=1) if _MIDNIGHT.search(text) else timedelta(0)
+    text = _MIDNIGHT.sub(r"00:00\1", _LEAP_SECOND.sub(r"\1:59", text))
+    found = _iso(text, zone) or _day_or_month(text) or _with_clock(text, zone)
+    return (found[0] + later, found[1]) if found else None
+
+
+def _epoch(raw: str) -> tuple[datetime, Precision] | None:
+    match = _EPOCH.fullmatch(raw)
+    return (datetime.fromtimestamp(int(match[1]), UTC), Precision.SECOND) if match else None
 
 
 def _iso(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
@@ -147,18 +189,7 @@ def _with_clock(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
     if match := _CLOCK_FIRST.fullmatch(raw):
         raw = f"{match['date']} {match['clock']} {match['zone'].upper()}"
     # The default must be without a zone, or dateutil would give it to dates that name none.
-    moment = dateutil_parser.parse(raw, tzinfos=_named_zone, default=datetime(1, 1, 1))  # noqa: DTZ001
+    moment = _PARSER.parse(raw, tzinfos=named_zone, default=datetime(1, 1, 1))  # noqa: DTZ001
     if moment.year == 1:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)), Precision.SECOND
-
-
-def _named_zone(name: str | None, offset: int | None) -> tzinfo | None:
-    """What dateutil asks for a zone it met; an unknown name is an error, for a guess could be hours off."""
-    if offset is not None:
-        return timezone(timedelta(seconds=offset))
-    if name is None:
-        return None
-    if name.upper() not in _ZONES:
-        raise ValueError(f"unknown time zone {name}")
-    return _ZONES[name.upper()]

@@ -6,17 +6,24 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, timedelta
 
 from pipeline.context import Context
 from pipeline.errors import WorkError
 from pipeline.ingest.catalogue import sync
-from pipeline.ingest.client import Fetched, Fetcher, HttpFetcher, Wanted
-from pipeline.ingest.outcomes import Outcome
+from pipeline.ingest.client import HttpFetcher
+from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
+from pipeline.ingest.outcomes import Outcome, masked_text
 from pipeline.ingest.spool import Spool
 
 __all__ = ["FetchCounts", "batches", "fetch"]
 
 logger = logging.getLogger(__name__)
+
+# After so long without a body a feed is asked for all of it.
+WHOLE_AFTER = timedelta(hours=24)
+BODIES = ("new", "same_body", "nothing_new")
+TOLD = 10
 
 
 @dataclass
@@ -48,6 +55,7 @@ def fetch(context: Context, feed_ids: Sequence[str] | None = None, *, fetcher: F
         WorkError: the spool cannot be written.
     """
     wanted = _wanted(context, feed_ids)
+    _tell_waiting(context)
     spool = Spool(context.settings.store.raw)
     counts = FetchCounts()
     problems: list[OSError] = []
@@ -68,12 +76,36 @@ def fetch(context: Context, feed_ids: Sequence[str] | None = None, *, fetcher: F
 
 
 def _wanted(context: Context, feed_ids: Sequence[str] | None) -> list[Wanted]:
-    """Active feeds that are due, or those asked for whether due or not; archives, gone and removed ones never."""
+    """Active feeds that are due, or those asked for whether due or not; archives, gone and removed ones never.
+
+    A feed of which no body came for a day is asked without its validators: a cache that says 304 for ever would
+    else hide everything. Those that failed the last time come last, so that they hold up nobody.
+    """
+    now = context.clock()
     with context.warehouse.read() as con:
         rows = con.execute(
-            "SELECT feed_id, url, etag, last_modified FROM feeds WHERE kind <> 'archive' AND status = 'active'"
+            "SELECT feed_id, coalesce(fetch_url, url),"
+            " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END"
+            " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
+            f" WHERE fetched_at > $3 AND outcome IN {BODIES}) USING (feed_id)"
+            " WHERE kind <> 'archive' AND status = 'active'"
             " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2)"
-            " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY url",
-            [None if feed_ids is None else list(feed_ids), context.clock()],
+            " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY failures > 0, url",
+            [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER],
         ).fetchall()
     return [Wanted(*row) for row in rows]
+
+
+def _tell_waiting(context: Context) -> None:
+    """Back-off is never silent: one line of the log says who waits after failures, and until when."""
+    now = context.clock()
+    with context.warehouse.read() as con:
+        rows = con.execute(
+            "SELECT title, failures, next_fetch_at FROM feeds"
+            " WHERE status = 'active' AND next_fetch_at > $1 ORDER BY next_fetch_at, title",
+            [now],
+        ).fetchall()
+    if rows:
+        told = [f"{masked_text(title)} until {due.astimezone(UTC):%H:%M} UTC ({n}×)" for title, n, due in rows[:TOLD]]
+        more = f", and {len(rows) - TOLD} more" if len(rows) > TOLD else ""
+        logger.info("waiting after failures: %s%s", ", ".join(told), more)

@@ -56,8 +56,8 @@ _FETCHES = pa.schema(
 )
 _STATES = pa.schema(
     [
-        (field.name, _TIME if field.name.endswith("_at") else pa.int32() if field.name == "failures" else pa.string())
-        for field in fields(FeedState)
+        (name, _TIME if name.endswith("_at") else pa.int32() if name in ("failures", "moved_polls") else pa.string())
+        for name in (field.name for field in fields(FeedState))
     ]
 )
 
@@ -154,8 +154,12 @@ def _store(tx: Transaction, attempts: list[_Attempt]) -> _Stored:
         outcome = attempt.outcome or (Outcome.NEW if rows else Outcome.NOTHING_NEW)
         stored.articles += rows
         stored.fetches.append(_fetch_row(attempt, outcome, rows))
-        wait = retry_after(attempt.spooled.fetched.retry_after, at) if outcome is Outcome.HTTP_ERROR else None
-        state = after(states[feed_id], outcome, at=at, error=attempt.error, wait=wait, ours=ours)
+        fetched = attempt.spooled.fetched
+        wait = retry_after(fetched.retry_after, at) if outcome is Outcome.HTTP_ERROR else None
+        state = after(
+            states[feed_id], outcome, at=at, error=attempt.error, wait=wait, ours=ours,
+            asked=fetched.url, moved_to=fetched.moved_to,
+        )  # fmt: skip
         states[feed_id] = _with_validators(state, attempt, outcome)
     changed = [asdict(states[feed_id]) for feed_id in dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)]
     tx.insert_new("articles", pa.Table.from_pylist(stored.articles, ARTICLES), ["article_id", "revision"])

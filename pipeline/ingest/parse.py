@@ -1,46 +1,40 @@
-"""From the bytes of a feed to entries: plain text, http(s) links, dates in UTC. feedparser does the reading.
+"""From the bytes of a feed to entries: plain text, http(s) links, dates in UTC. Whatever comes, it has an outcome.
 
-Never trusts the feed: bytes only (feedparser would open an address or a file it is given by name), entries capped,
-every fault turned into an outcome.
+Never trusts the feed: entries are capped, texts cleaned and cut, links checked, every fault turned into an outcome.
 """
 
 from __future__ import annotations
 
-import calendar
-import io
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
-import feedparser
-
-from pipeline.ingest.dates import Dated, Flag, Precision, parse_date, with_flag
+from pipeline.ingest import jsonfeed, sitemap, syndication
+from pipeline.ingest.dates import Dated, Flag, parse_date, with_flag
+from pipeline.ingest.documents import MAX_ENTRIES, Item, Read, Unusable, within
 from pipeline.ingest.identity import article_id, content_sha256
+from pipeline.ingest.links import canonical_link, http_link
 from pipeline.ingest.outcomes import Outcome, sentence
-from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, canonical_link, http_link, plain_text
+from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, plain_text, was_cut
 
-__all__ = ["MAX_ENTRIES", "Entry", "ParsedFeed", "Parser", "parse"]
+__all__ = ["MAX_ENTRIES", "Entry", "ParsedFeed", "Parser", "nothing", "parse"]
 
 logger = logging.getLogger(__name__)
 
-MAX_ENTRIES = 500
 _TITLE_FROM_SUMMARY = 200
-
-# "4 - Name (0001234567) (Reporting)": the form, the filer, its number, its part in the filing.
-_FILING_TITLE = re.compile(r"\S[\w/ .-]{0,20} - .+ \(\d{10}\) \([A-Za-z ]+\)")
-_CLOSED = re.compile(rb"</(?:\w+:)?(?:item|entry)\s*>")
-_ROOT_CLOSED = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
-_HAS_CLOCK = re.compile(r"\d:\d\d")
-_PLACE_ZONE = re.compile(r"\b[ECMP]T\b")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry as it will be stored. `url` is None where the link was not http(s)."""
+    """One entry as it will be stored. `url` is None where the link was not http(s).
+
+    `article_id` is made from the guid or what stands in for it, `link_key` from the canonical link (None without one,
+    or where several entries share it). `guided`: the id comes from a guid. `cut`: the title was too long.
+    """
 
     article_id: str
     kind: str
@@ -49,13 +43,17 @@ class Entry:
     summary: str
     dated: Dated
     content_sha256: str
+    link_key: str | None = None
+    guided: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)
 class ParsedFeed:
     """What a body held. With `outcome` it held nothing usable (or no entries), and `error` says what to do.
 
-    Not `complete`: the body broke off, so the next fetch must not be answered with "unchanged".
+    `form` is rss, rdf, atom, json or sitemap. Not `complete`: the body broke off, so the next fetch must not be
+    answered with "unchanged".
     """
 
     entries: tuple[Entry, ...] = ()
@@ -65,6 +63,7 @@ class ParsedFeed:
     error: str = ""
     warnings: tuple[str, ...] = ()
     complete: bool = True
+    form: str = ""
 
 
 class Parser(Protocol):
@@ -74,151 +73,112 @@ class Parser(Protocol):
 
 
 def parse(body: bytes, *, feed_id: str, content_type: str, url: str, now: datetime) -> ParsedFeed:
-    """`Parser` with feedparser 6. `now` is when the body was fetched: later dates are flagged as future."""
+    """`Parser` in this process. `now` is when the body was fetched: later dates are flagged as future."""
     if not body.strip():
-        return _nothing(Outcome.NOT_A_FEED, "The body is empty")
-    headers = {"content-type": content_type or "application/xml", "content-location": url}
+        return nothing(Outcome.NOT_A_FEED, "The body is empty")
     try:
-        document = feedparser.parse(
-            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
-    except Exception as error:  # noqa: BLE001 - feedparser raises anything on bad bytes (UnicodeDecodeError, its #277)
-        logger.info("feedparser gave up on %s: %r", feed_id, error)
-        return _nothing(Outcome.MALFORMED, f"The parser gave up ({type(error).__name__})")
-    found, problem = list(document.entries), document.get("bozo_exception")
-    if not document.version and not found:
-        return _nothing(Outcome.NOT_A_FEED, _looks_like(body))
-    # An unexpected encoding or content type is no damage (feedparser's #81): the entries are whole.
-    broken = problem is not None and not isinstance(
-        problem, feedparser.CharacterEncodingOverride | feedparser.NonXMLContentType
-    )
+        document = _reader(body)(body, content_type, url)
+    except Unusable as error:
+        return nothing(error.outcome, str(error))
     warnings = []
-    truncated = broken and _ROOT_CLOSED.search(body[-400:].replace(b"\0", b"")) is None
-    if truncated:
-        found = found[: _closed_entries(body, len(found))]
-    if broken:
-        warnings.append(f"broken XML ({_one_line(problem)}); {len(found)} whole entries were kept")
-    if not found:
-        return _nothing(Outcome.MALFORMED if broken else Outcome.EMPTY, _one_line(problem) if broken else "")
-    if len(found) > MAX_ENTRIES:
-        warnings.append(f"{len(found)} entries; only the first {MAX_ENTRIES} were read")
-        found = found[:MAX_ENTRIES]
-    entries = _entries(found, feed_id, url, now, warnings)
-    feed = document.feed
+    if document.damage:
+        warnings.append(f"broken XML ({document.damage}); {len(document.items)} whole entries were kept")
+    if not document.items:
+        outcome = Outcome.MALFORMED if document.damage else Outcome.EMPTY
+        return replace(nothing(outcome, document.damage), form=str(document.form))
+    items, end = within(document.items)
+    if end:
+        warnings.append(f"{max(document.total, len(document.items)):,} entries; only the {end} {len(items)} were read")
     return ParsedFeed(
-        entries=tuple(entries),
-        language=_language(feed.get("language")),
-        title=plain_text(feed.get("title"), 200),
+        entries=tuple(_entries(items, feed_id, url, now, warnings)),
+        language=_language(document.language),
+        title=plain_text(document.title, 200),
         warnings=tuple(warnings),
-        complete=not truncated,
+        complete=not document.truncated,
+        form=str(document.form),
     )
 
 
-def _entries(
-    found: Sequence[Mapping[str, Any]], feed_id: str, url: str, now: datetime, warnings: list[str]
-) -> list[Entry]:
-    links = {i: http_link(raw.get("link"), url) for i, raw in enumerate(found)}
-    reused = _reused_guids(found, links)
-    if reused:
-        warnings.append(f"{len(reused)} ids stand at several different links; the link identifies those entries")
+def nothing(outcome: Outcome, detail: str) -> ParsedFeed:
+    """A body of which nothing can be used."""
+    return ParsedFeed(outcome=outcome, error=sentence(outcome, detail), complete=outcome is Outcome.EMPTY)
+
+
+def _reader(body: bytes) -> Read:
+    if jsonfeed.looks_so(body):
+        return jsonfeed.read
+    return sitemap.read if sitemap.looks_so(body) else syndication.read
+
+
+def _entries(items: Sequence[Item], feed_id: str, url: str, now: datetime, warnings: list[str]) -> list[Entry]:
+    links = [http_link(item.link, url) for item in items]
+    keys = [canonical_link(link) if link else None for link in links]
+    guids, shared = _reused_guids(items, keys), _shared_links(items, keys)
+    if guids:
+        warnings.append(f"{len(guids)} ids stand at several different links; the link identifies those entries")
     entries = []
-    for i, raw in enumerate(found):
-        entry = _entry(raw, links[i], feed_id, now, reused)
+    for item, link, key in zip(items, links, keys, strict=True):
+        guid = "" if item.guid in guids else item.guid
+        entry = _entry(replace(item, guid=guid), link, None if key in shared else key, feed_id, now)
         if entry is not None:
             entries.append(entry)
-    if len(entries) < len(found):
-        warnings.append(f"{len(found) - len(entries)} entries without any text were left out")
-    undated = sum(entry.dated.flag in (Flag.MISSING, Flag.UNPARSABLE) for entry in entries)
-    if undated:
+    if len(entries) < len(items):
+        warnings.append(f"{len(items) - len(entries)} entries without any text were left out")
+    if undated := sum(entry.dated.flag in (Flag.MISSING, Flag.UNPARSABLE) for entry in entries):
         warnings.append(f"{undated} entries have no usable date; they count when they were first seen")
+    if cut := sum(entry.cut for entry in entries):
+        warnings.append(f"{cut} titles were cut at {TITLE_LIMIT:,} characters")
     return entries
 
 
-def _entry(
-    raw: Mapping[str, Any], link: str | None, feed_id: str, now: datetime, reused: frozenset[str]
-) -> Entry | None:
-    summary = plain_text(raw.get("summary") or _content(raw), SUMMARY_LIMIT)
-    title = plain_text(raw.get("title"), TITLE_LIMIT) or plain_text(summary, _TITLE_FROM_SUMMARY)
+def _entry(item: Item, link: str | None, key: str | None, feed_id: str, now: datetime) -> Entry | None:
+    summary = plain_text(item.summary, SUMMARY_LIMIT)
+    title = plain_text(item.title, TITLE_LIMIT) or plain_text(summary, _TITLE_FROM_SUMMARY)
     if not title:
         return None
-    kind = "filing" if _is_filing(raw, title) else "news"
-    guid = str(raw.get("id") or "").strip()
-    identity: tuple[str, ...]
-    if kind == "filing" and guid:
-        # EDGAR gives one id to a filing and lists it once for every party to it.
-        identity = ("filing", guid, title)
-    elif guid and guid not in reused:
-        identity = ("guid", guid)
-    elif link:
-        identity = ("link", canonical_link(link))
-    else:
-        identity = ("title", title)
+    link_key = article_id(feed_id, "link", key) if key and not item.filing else None
     return Entry(
-        article_id=article_id(feed_id, *identity),
-        kind=kind,
+        article_id=_id(item, title, link, link_key, feed_id),
+        kind="filing" if item.filing else "news",
         url=link,
         title=title,
         summary=summary,
-        dated=_dated(raw, now),
+        dated=_dated(item.date, now),
         content_sha256=content_sha256(title, summary),
+        link_key=link_key,
+        guided=bool(item.guid) and not item.filing,
+        cut=was_cut(title, TITLE_LIMIT),
     )
 
 
-def _content(raw: Mapping[str, Any]) -> str:
-    parts = raw.get("content") or [{}]
-    return str(parts[0].get("value") or "")
+def _id(item: Item, title: str, link: str | None, link_key: str | None, feed_id: str) -> str:
+    if item.guid:
+        # EDGAR gives one id to a filing and lists it once for every party to it.
+        return (
+            article_id(feed_id, "filing", item.guid, title) if item.filing else article_id(feed_id, "guid", item.guid)
+        )
+    return link_key or article_id(feed_id, "title", title, *([link] if link else []))
 
 
-def _dated(raw: Mapping[str, Any], now: datetime) -> Dated:
-    for name in ("published", "updated", "created"):
-        if text := raw.get(name):
-            break
-    else:
-        return parse_date(None)
-    dated, struct = parse_date(None), raw.get(f"{name}_parsed")
-    if struct and _HAS_CLOCK.search(text) and not _PLACE_ZONE.search(text):
-        try:
-            moment = datetime.fromtimestamp(calendar.timegm(struct), UTC)
-            dated = Dated(moment, text[:200], Precision.SECOND)
-        except (ValueError, OverflowError, OSError):
-            dated = Dated(None, text[:200], Precision.NONE, Flag.UNPARSABLE)
-    else:
-        dated = parse_date(text)
-    return with_flag(replace(dated, raw=plain_text(dated.raw, 200)), now)
+def _dated(text: str, now: datetime) -> Dated:
+    dated = with_flag(parse_date(text), now)
+    return replace(dated, raw=plain_text(dated.raw, 200))
 
 
-def _is_filing(raw: Mapping[str, Any], title: str) -> bool:
-    labels = {str(tag.get("label") or "").lower() for tag in raw.get("tags") or ()}
-    return "form type" in labels or _FILING_TITLE.fullmatch(title) is not None
-
-
-def _reused_guids(found: Sequence[Mapping[str, Any]], links: Mapping[int, str | None]) -> frozenset[str]:
-    """Ids that one document gives to entries with different links (filings apart: see `_entry`)."""
-    pairs = {(str(raw.get("id") or "").strip(), links[i]) for i, raw in enumerate(found) if not _is_filing(raw, "")}
-    counts = Counter(guid for guid, link in pairs if guid and link)
+def _reused_guids(items: Sequence[Item], keys: Sequence[str | None]) -> frozenset[str]:
+    """Ids that one document gives to entries with different links (filings apart: see `_id`)."""
+    pairs = {(item.guid, key) for item, key in zip(items, keys, strict=True) if not item.filing}
+    counts = Counter(guid for guid, key in pairs if guid and key)
     return frozenset(guid for guid, n in counts.items() if n > 1)
 
 
-def _closed_entries(body: bytes, found: int) -> int:
-    """How many entries were whole: the parser also reports the one that the break cut in two."""
-    if b"\0" in body[:400]:
-        return max(found - 1, 0)  # UTF-16 or UTF-32: the end tags cannot be counted in bytes
-    return min(found, len(_CLOSED.findall(body)))
+def _shared_links(items: Sequence[Item], keys: Sequence[str | None]) -> frozenset[str]:
+    """Links that lead from several entries of one document to one page (a home page, a live blog): no identity."""
+    pairs = {(key, item.guid or item.title) for item, key in zip(items, keys, strict=True)}
+    counts = Counter(key for key, _ in pairs if key)
+    return frozenset(key for key, n in counts.items() if n > 1)
 
 
-def _language(text: object) -> str | None:
-    match = re.match(r"([a-z]{2,3})(?:[-_]|$)", str(text or "").strip().lower())
+def _language(text: str) -> str | None:
+    match = re.match(r"([a-z]{2,3})(?:[-_]|$)", text.strip().lower())
     return match[1] if match else None
-
-
-def _looks_like(body: bytes) -> str:
-    head = body[:2_000].lower()
-    return "A web page came" if b"<html" in head or b"<!doctype html" in head else "What came has no entries of a feed"
-
-
-def _one_line(problem: object) -> str:
-    return " ".join(str(problem).split())[:200] or type(problem).__name__
-
-
-def _nothing(outcome: Outcome, detail: str) -> ParsedFeed:
-    return ParsedFeed(outcome=outcome, error=sentence(outcome, detail), complete=outcome is Outcome.EMPTY)

@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from pipeline.ingest.addresses import same_house
 from pipeline.ingest.outcomes import SUCCESSES, Outcome
 
-__all__ = ["FeedState", "after", "retry_after"]
+__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "retry_after"]
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _RETRY_LEAST, _RETRY_MOST = timedelta(minutes=1), timedelta(hours=24)
+# A permanent redirect counts when so many good polls named the same address over so long a time: servers err, too.
+MOVE_POLLS, MOVE_TIME = 3, timedelta(hours=24)
+# After so many failures in a row at the new address the old one is asked again.
+_MOVE_FAILURES = 3
 # What a failed network of ours looks like; of these a feed is not to blame when all feeds have them at once.
 LOCAL_FAULTS = frozenset({Outcome.NETWORK, Outcome.TIMEOUT})
 
@@ -22,7 +27,9 @@ LOCAL_FAULTS = frozenset({Outcome.NETWORK, Outcome.TIMEOUT})
 class FeedState:
     """The columns of `feeds` that an attempt changes.
 
-    `status` is active, gone or removed; `next_fetch_at` is None for a feed that is due at every run.
+    `status` is active, gone or removed; `next_fetch_at` is None for a feed that is due at every run. `moved_to`,
+    `moved_at`, `moved_polls`: the permanent address its server names now, since when, and how often it was named;
+    `fetch_url`: the one that is asked since that was confirmed, which then was at `moved_at`.
     """
 
     feed_id: str
@@ -37,6 +44,10 @@ class FeedState:
     failures: int = 0
     last_outcome: str | None = None
     last_error: str | None = None
+    moved_to: str | None = None
+    moved_at: datetime | None = None
+    moved_polls: int | None = None
+    fetch_url: str | None = None
 
 
 def after(
@@ -47,17 +58,26 @@ def after(
     error: str = "",
     wait: datetime | None = None,
     ours: bool = False,
+    asked: str = "",
+    moved_to: str | None = None,
 ) -> FeedState:
-    """The state after an attempt at `at`. `wait` is what the server asked for; `ours`: every feed failed, so did we."""
+    """The state after an attempt at `at` to fetch `asked`, which `moved_to` says has moved.
+
+    `wait` is what the server asked for; `ours`: every feed failed, so did we.
+    """
     state = replace(state, last_fetch_at=at, last_outcome=str(outcome), last_error=error or None)
     if outcome in SUCCESSES:
         new = at if outcome is Outcome.NEW else state.last_new_at
-        return replace(state, last_success_at=at, last_new_at=new, failures=0, next_fetch_at=wait)
+        state = replace(state, last_success_at=at, last_new_at=new, failures=0, next_fetch_at=wait)
+        return _moving(state, asked, moved_to, at)
     if outcome is Outcome.GONE:
-        return replace(state, status="gone", failures=state.failures + 1, next_fetch_at=None)
+        # Whoever adds it again begins where the OPML file says.
+        return replace(state, status="gone", failures=state.failures + 1, next_fetch_at=None, fetch_url=None)
     if ours:
         return replace(state, next_fetch_at=None)
     failures = state.failures + 1
+    if state.fetch_url and failures >= _MOVE_FAILURES:
+        state = replace(state, fetch_url=None, etag=None, last_modified=None, body_sha256=None)
     return replace(state, failures=failures, next_fetch_at=wait or at + _back_off(state.feed_id, failures))
 
 
@@ -75,6 +95,18 @@ def retry_after(header: str | None, at: datetime) -> datetime | None:
             return None
         asked = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - at
     return at + min(max(asked, _RETRY_LEAST), _RETRY_MOST)
+
+
+def _moving(state: FeedState, asked: str, moved_to: str | None, at: datetime) -> FeedState:
+    """Count the polls that name the same permanent address; keep it once they are enough and it is the same house."""
+    if not moved_to or moved_to == asked:
+        return replace(state, moved_to=None, moved_at=state.moved_at if state.fetch_url else None, moved_polls=None)
+    if moved_to != state.moved_to or state.moved_at is None:
+        return replace(state, moved_to=moved_to, moved_at=at, moved_polls=1)
+    polls = (state.moved_polls or 0) + 1
+    if polls < MOVE_POLLS or at - state.moved_at < MOVE_TIME or not same_house(asked, moved_to):
+        return replace(state, moved_polls=polls)
+    return replace(state, fetch_url=moved_to, moved_to=None, moved_polls=None, moved_at=at)
 
 
 def _back_off(feed_id: str, failures: int) -> timedelta:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.ingest.client import Fetched
+from pipeline.ingest.exchange import Fetched
 from pipeline.ingest.outcomes import Outcome
 
 __all__ = ["Spool", "Spooled"]
@@ -61,6 +61,7 @@ class Spool:
             "etag": fetched.etag,
             "last_modified": fetched.last_modified,
             "retry_after": fetched.retry_after,
+            "moved_to": fetched.moved_to,
         }
         body = gzip.compress(fetched.body, compresslevel=4, mtime=0) if fetched.body else b""
         partial = path.with_suffix(".tmp")
@@ -109,6 +110,7 @@ def _read(path: Path) -> Spooled:
         etag=meta["etag"],
         last_modified=meta["last_modified"],
         retry_after=meta["retry_after"],
+        moved_to=meta.get("moved_to"),
     )
     if body:
         fetched = replace(fetched, body=gzip.decompress(body))

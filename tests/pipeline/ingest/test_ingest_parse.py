@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from pipeline.ingest.dates import Flag, Precision, parse_date, with_flag
 from pipeline.ingest.identity import Candidate, Known, Reason, article_id, content_sha256, decide
+from pipeline.ingest.links import canonical_link, http_link
 from pipeline.ingest.outcomes import masked
 from pipeline.ingest.parse import ParsedFeed, parse
 from pipeline.ingest.schedule import retry_after
-from pipeline.ingest.text import canonical_link, http_link, plain_text
+from pipeline.ingest.text import plain_text
 from tests.conftest import ROOT
 from tests.pipeline.ingest.conftest import item, rss
 
