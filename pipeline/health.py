@@ -1,4 +1,7 @@
-"""Cadence, lateness and expected arrivals of a feed. Pure: times are hours since 1970 (UTC), as floats."""
+"""Cadence, lateness and expected arrivals of a feed. Pure: times are hours since 1970 (UTC), as floats.
+
+The hour of the week is that of the publisher's own clock, so that a desk which starts at nine does so in summer, too.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,33 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.local_time import UTC_CLOCK, LocalTime
+
 __all__ = [
+    "ALARM_P",
     "GOOD_OUTCOMES",
     "LATE_P",
     "WINDOW_HOURS",
     "Cadence",
     "Lateness",
+    "before_silence",
     "cadence",
     "chance_of_silence",
     "covered",
     "expected_arrivals",
     "hours_of",
     "lateness",
+    "quiet_for_long",
 ]
 
 Hours = NDArray[np.float64]
 
 WEEK = 168
 WINDOW_HOURS = 8 * WEEK
+# Coverage: at any hour one healthy feed in a hundred is left out for nothing, which moves a share by a hundredth.
 LATE_P = 0.01
+# An alarm: every gap between two articles is a try, so .01 would wake somebody every hundredth article.
+ALARM_P = 0.001
 # An outcome of a fetch after which we know what the feed holds.
 GOOD_OUTCOMES = ("new", "unchanged", "same_body", "nothing_new")
 _MIN_ARRIVALS = 20
@@ -34,13 +45,15 @@ _MIN_SPAN_HOURS = 48.0
 # A hour of the week has few weeks of its own; the feed's mean counts like this many more.
 _SHRINK_WEEKS = 2.0
 _BUSIEST = 0.98
+# So many days with news make a slow feed's pace.
+_MIN_DAYS = 5
 # Monday 00:00 is hour 0 of the week; 1970 began on a Thursday.
 _THURSDAY = 72
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """What a feed does by hour of the week (168 values each, Monday 00:00 UTC first).
+    """What a feed does by hour of the week (168 values each, Monday 00:00 first, by the clock of `place`).
 
     `articles`: expected articles per hour. `hazard`: −log of the chance that an hour brings nothing, so that a feed
     which publishes in batches is not taken for dead between them; for a Poisson feed both are the same.
@@ -50,6 +63,7 @@ class Cadence:
     hazard: Hours
     n: int
     span_hours: float
+    place: LocalTime = UTC_CLOCK
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,7 @@ def hours_of(moment: datetime) -> float:
     return moment.timestamp() / 3600
 
 
-def cadence(arrivals: Hours, now: float) -> Cadence | None:
+def cadence(arrivals: Hours, now: float, place: LocalTime = UTC_CLOCK) -> Cadence | None:
     """The cadence from the arrivals of the eight weeks before `now`; None while a feed is too young to be judged.
 
     Each hour of the week is shrunk to the feed's own mean: (count + 2 × mean) / (weeks seen + 2).
@@ -76,26 +90,36 @@ def cadence(arrivals: Hours, now: float) -> Cadence | None:
     span = now - float(seen.min()) if seen.size else 0.0
     if seen.size < _MIN_ARRIVALS or span < _MIN_SPAN_HOURS:
         return None
-    first, last = int(np.floor(now - span)), int(np.floor(now))
-    weeks = np.bincount((np.arange(first, last + 1) + _THURSDAY) % WEEK, minlength=WEEK).astype(np.float64)
-    whole = np.floor(seen).astype(np.int64)
-    articles = np.bincount((whole + _THURSDAY) % WEEK, minlength=WEEK)
-    busy = np.bincount((np.unique(whole) + _THURSDAY) % WEEK, minlength=WEEK)
+    # Half hours, because some clocks stand at them: how often each hour of the week has been seen.
+    watched = np.arange(np.floor(now - span), now, 0.5) + 0.25
+    weeks = np.bincount(_hour_of_week(watched, place), minlength=WEEK) / 2
+    articles = np.bincount(_hour_of_week(seen, place), minlength=WEEK)
+    _, first = np.unique(np.floor(place.of(seen)), return_index=True)
+    busy = np.bincount(_hour_of_week(seen[first], place), minlength=WEEK)
     chance = np.minimum(_shrunk(busy, weeks), _BUSIEST)
     rate, hazard = _shrunk(articles, weeks), -np.log1p(-chance)
     # The logarithm of an estimate is too large on average; hours with news cannot outnumber the articles.
     hazard *= min(1.0, float(rate.sum() / hazard.sum()))
-    return Cadence(rate, hazard, int(seen.size), span)
+    return Cadence(rate, hazard, int(seen.size), span, place)
+
+
+def before_silence(arrivals: Hours, now: float, place: LocalTime = UTC_CLOCK) -> Cadence | None:
+    """The cadence up to the last arrival before `now` (sorted): what a feed did before it fell silent.
+
+    With the silence in it, a dead feed would be expected to bring less from day to day and at last nothing.
+    """
+    n = int(np.searchsorted(arrivals, now, side="right"))
+    return cadence(arrivals[:n], float(arrivals[n - 1]), place) if n else None
 
 
 def expected_arrivals(known: Cadence, start: Hours | float, end: Hours | float) -> Hours:
     """Articles expected between two times."""
-    return _integral(known.articles, end) - _integral(known.articles, start)
+    return _between(known.articles, start, end, known.place)
 
 
 def chance_of_silence(known: Cadence, start: Hours | float, end: Hours | float) -> Hours:
     """The chance that a healthy feed brings nothing between two times (the Poisson tail at zero)."""
-    return np.asarray(np.exp(-(_integral(known.hazard, end) - _integral(known.hazard, start))))
+    return np.asarray(np.exp(-_between(known.hazard, start, end, known.place)))
 
 
 def lateness(known: Cadence, last_arrival: float, now: float, p_limit: float = LATE_P) -> Lateness:
@@ -103,6 +127,21 @@ def lateness(known: Cadence, last_arrival: float, now: float, p_limit: float = L
     p = float(chance_of_silence(known, last_arrival, now))
     expected = float(expected_arrivals(known, last_arrival, now))
     return Lateness(p < p_limit, max(now - last_arrival, 0.0), expected, p)
+
+
+def quiet_for_long(arrivals: Hours, now: float, p_limit: float = ALARM_P) -> Lateness | None:
+    """Lateness of a feed too slow for a cadence, from its days with news; None with fewer than five of them.
+
+    After n − 1 gaps that make up a span, a Poisson feed of unknown pace (prior 1/rate) is silent for s with
+    probability (1 + s / span)^−(n − 1).
+    """
+    days = np.unique(np.floor(arrivals[arrivals <= now] / 24))
+    if days.size < _MIN_DAYS:
+        return None
+    span, last = float(days[-1] - days[0]) * 24, float(arrivals[arrivals <= now].max())
+    silent, gaps = max(now - last, 0.0), days.size - 1
+    p = float((1 + silent / span) ** -gaps)
+    return Lateness(p < p_limit, silent, gaps * silent / span, p)
 
 
 def covered(
@@ -118,14 +157,35 @@ def covered(
     return polled & (chance_of_silence(known, last, ends) >= p_limit)
 
 
+def _hour_of_week(when: Hours, place: LocalTime) -> NDArray[np.int64]:
+    return np.asarray(np.floor(place.of(when) + _THURSDAY).astype(np.int64) % WEEK)
+
+
 def _shrunk(counts: NDArray[np.int64], weeks: Hours) -> Hours:
     mean = counts.sum() / max(weeks.sum(), 1.0)
     return np.asarray((counts + _SHRINK_WEEKS * mean) / (weeks + _SHRINK_WEEKS), dtype=np.float64)
 
 
-def _integral(rate: Hours, when: Hours | float) -> Hours:
-    moved = np.asarray(when, dtype=np.float64) + _THURSDAY
+def _between(rate: Hours, start: Hours | float, end: Hours | float, place: LocalTime) -> Hours:
+    # Sums over decades of hours: what rounding leaves must not make a rate negative.
+    return np.asarray(np.maximum(_integral(rate, end, place) - _integral(rate, start, place), 0.0))
+
+
+def _integral(rate: Hours, when: Hours | float, place: LocalTime) -> Hours:
+    """The integral of a weekly rate up to each time, by the clock of `place`; what an hour is counts as it passes.
+
+    Where the clock is put on or back the local integral jumps although no time has passed; the jumps are taken out.
+    """
+    local = _weekly(rate, place.of(when))
+    if place.starts.size == 1:
+        return local
+    turns, offsets = place.starts[1:], place.offsets
+    jumps = _weekly(rate, turns + offsets[1:]) - _weekly(rate, turns + offsets[:-1])
+    return np.asarray(local - np.concatenate([[0.0], np.cumsum(jumps)])[place.pieces(when)])
+
+
+def _weekly(rate: Hours, local: Hours) -> Hours:
     sums = np.concatenate([[0.0], np.cumsum(rate)])
-    weeks, rest = np.divmod(moved, WEEK)
+    weeks, rest = np.divmod(local + _THURSDAY, WEEK)
     hour = np.minimum(np.floor(rest).astype(np.int64), WEEK - 1)
     return np.asarray(weeks * sums[-1] + sums[hour] + (rest - hour) * rate[hour])

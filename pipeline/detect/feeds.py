@@ -20,11 +20,10 @@ def late_feeds(feeds: list[FeedHistory], rule: Rule, rules: Rules, now: datetime
     """One finding for each feed that is improbably late; a feed too young to have a cadence is never called late."""
     at = health.hours_of(now)
     for feed in feeds:
-        if not feed.arrivals.size or not rule.selects(feed.feed_id, None):
+        if not feed.arrivals.size or feed.removed <= at or not rule.selects(feed.feed_id, None):
             continue
         last = float(feed.arrivals[-1])
-        # What the feed did before it fell silent, so that a long silence does not become its habit.
-        known = health.cadence(feed.arrivals, last)
+        known = health.before_silence(feed.arrivals, last, feed.place)
         if known is None:
             continue
         late = health.lateness(known, last, at, rule.p_limit)

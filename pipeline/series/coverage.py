@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import health
+from pipeline.local_time import UTC_CLOCK, LocalTime, local_time
 
 __all__ = ["FeedHistory", "histories", "rows", "utc_days"]
 
@@ -28,18 +29,36 @@ _SCHEMA = pa.schema(
         ("arrived", pa.int64()),
     ]
 )
-# An arrival is dated by the source where it can be, so that the backlog of a first poll is no burst.
+# A feed that left the list later than `as_of` was in it then.
+_FEEDS = """
+    SELECT feed_id, coalesce(f.publisher, '') AS publisher, coalesce(title, '') AS title, epoch_us(added_at) / 3.6e9,
+           CASE WHEN removed_at <= $as_of THEN epoch_us(removed_at) / 3.6e9 END, coalesce(timezone, '')
+    FROM feeds f LEFT JOIN publishers p ON p.publisher = f.publisher
+    WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of
+        AND (coalesce(status, '') <> 'removed' OR removed_at IS NOT NULL)
+    ORDER BY feed_id"""
+# An arrival is dated by the source where it can be, so that the backlog of a first poll is no burst; but a feed that
+# goes on to deliver what is dated long ago does deliver, and is dated by when it did.
 _ARRIVALS = """
-    SELECT feed_id, publisher, imported, epoch_us(CASE WHEN date_precision = 'second' AND published_at <= known_at
-        AND coalesce(date_flag, '') = '' THEN published_at ELSE known_at END) / 3.6e9 AS hour
-    FROM articles WHERE {clock} <= $as_of
-        AND (NOT imported OR date_precision = 'second')
-    QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY revision) = 1"""
+    WITH firsts AS (
+        SELECT feed_id, publisher, imported, known_at, published_at, date_precision = 'second'
+               AND published_at <= known_at AND coalesce(date_flag, '') = '' AS dated
+        FROM articles WHERE {clock} <= $as_of
+            AND (NOT imported OR date_precision = 'second')
+        QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY revision) = 1)
+    SELECT feed_id, publisher, imported, epoch_us(CASE WHEN dated AND (imported
+        OR published_at > known_at - INTERVAL 7 DAY
+        OR known_at < min(known_at) OVER (PARTITION BY feed_id, imported) + INTERVAL 1 DAY)
+        THEN published_at ELSE known_at END) / 3.6e9 AS hour
+    FROM firsts"""
 
 
 @dataclass(frozen=True)
 class FeedHistory:
-    """One polled feed: sorted hours of its own arrivals, of an archive of its publisher before them, and of polls."""
+    """One polled feed: sorted hours of its own arrivals, of an archive of its publisher before them, and of polls.
+
+    `removed`: when it was taken out of the list, ∞ while it is in it. `place`: the clock of its publisher.
+    """
 
     feed_id: str
     publisher: str
@@ -48,6 +67,8 @@ class FeedHistory:
     own: NDArray[np.float64]
     arrivals: NDArray[np.float64]
     polls: NDArray[np.float64]
+    removed: float = np.inf
+    place: LocalTime = UTC_CLOCK
 
 
 def histories(
@@ -55,14 +76,9 @@ def histories(
     as_of: datetime | None = None,
     clock_column: Literal["recorded_at", "known_at"] = "recorded_at",
 ) -> list[FeedHistory]:
-    """Every feed that is polled (archives are not), with what came from it and when we looked."""
+    """Every feed that is or was polled (archives are not), with what came from it and when we looked."""
     until = {"as_of": as_of or _FOREVER}
-    feeds = con.execute(
-        "SELECT feed_id, coalesce(publisher, '') AS publisher, coalesce(title, '') AS title, epoch_us(added_at) / 3.6e9"
-        " FROM feeds WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of"
-        " AND coalesce(status, '') <> 'removed' ORDER BY feed_id",
-        until,
-    ).fetchall()
+    feeds = con.execute(_FEEDS, until).fetchall()
     if not feeds:
         return []
     arrivals = con.execute(_ARRIVALS.format(clock=clock_column), until).to_arrow_table().to_pandas()
@@ -80,11 +96,13 @@ def histories(
     polled = _sorted_hours(polls, "feed_id")
     nothing = np.empty(0)
     found = []
-    for feed_id, publisher, title, added in feeds:
+    for feed_id, publisher, title, added, removed, zone in feeds:
         mine, past = own.get(feed_id, nothing), archived.get(publisher, nothing)
         past = past[past < mine[0]] if mine.size else past
         both = np.concatenate([past, mine])
-        found.append(FeedHistory(feed_id, publisher, title, added, mine, both, polled.get(feed_id, nothing)))
+        gone = np.inf if removed is None else removed
+        seen = polled.get(feed_id, nothing)
+        found.append(FeedHistory(feed_id, publisher, title, added, mine, both, seen, gone, local_time(zone)))
     return found
 
 
@@ -112,7 +130,7 @@ def rows(
 
 
 def _days(feed: FeedHistory, days: Sequence[date] | None, end: float) -> list[float]:
-    first, last = int(feed.added // 24), int(end // 24)
+    first, last = int(feed.added // 24), int(min(end, feed.removed) // 24)
     if days is None:
         return [day * 24.0 for day in range(first, last + 1)]
     wanted = {int(health.hours_of(datetime.combine(day, time(), UTC)) // 24) for day in days}
@@ -120,11 +138,12 @@ def _days(feed: FeedHistory, days: Sequence[date] | None, end: float) -> list[fl
 
 
 def _of_day(feed: FeedHistory, day: float, end: float) -> pd.DataFrame | None:
-    known = health.cadence(feed.arrivals, max(day, feed.added))
+    # What it did before the day; a dead feed goes on to be expected until somebody takes it out of the list.
+    known = health.before_silence(feed.arrivals, max(day, feed.added), feed.place)
     if known is None:
         return None
     starts = np.maximum(np.arange(day, day + 24), feed.added)
-    ends = np.minimum(np.arange(day, day + 24) + 1.0, end)
+    ends = np.minimum(np.arange(day, day + 24) + 1.0, min(end, feed.removed))
     real = ends > starts
     starts, ends = starts[real], ends[real]
     expected = health.expected_arrivals(known, starts, ends)
