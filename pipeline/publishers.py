@@ -40,7 +40,10 @@ def owner_of(publisher: str, url: str = "") -> str | None:
     """The owner of a publisher by its name, else by the host of a feed or article, None where the table has neither."""
     if owner := _by_name().get(_plain(publisher)):
         return owner
-    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    try:
+        host = (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:  # an address that cannot be read is the fetcher's to report
+        return None
     while "." in host:
         if owner := _by_domain().get(host):
             return owner

@@ -15,13 +15,24 @@ from pipeline.ingest.outcomes import Outcome, sentence
 __all__ = ["Allowed", "Target", "check_url", "same_house", "vetted"]
 
 _PORTS = {"http": 80, "https": 443}
-# Where the last four bytes of an IPv6 address are an IPv4 address: NAT64 (RFC 6052, RFC 8215), translated (RFC 2765)
-# and compatible (RFC 4291) ones.
-_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
-# Global by its number, yet reserved for the machine's own cloud: Azure's metadata and name service.
-_CLOUD = frozenset({IPv4Address("168.63.129.16")})
-# RFC 7526: relays that no longer exist; whoever answers there is not who it says.
-_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
+# Where the last four bytes of an IPv6 address are an IPv4 address: NAT64 (RFC 6052), translated (RFC 2765) and
+# compatible (RFC 4291) ones.
+_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
+# Global by their number, or too new for Python's list, yet nobody's public web server.
+_REFUSED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # Azure's metadata and name service
+            "192.0.0.0/24",  # protocol assignments (RFC 6890); Oracle's metadata service
+            "192.88.99.0/24",  # 6to4 relays, which no longer exist (RFC 7526)
+            "64:ff9b:1::/48",  # NAT64 of the local network (RFC 8215)
+            "2001:1::/32",  # anycast of the local network (RFC 7723, RFC 8155)
+            "3fff::/20",  # documentation (RFC 9637)
+            "5f00::/16",  # segment routing inside one network (RFC 9602)
+        ),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def check_url(url: str, allowed: Allowed) -> Target:
         raise _failed(Outcome.BAD_URL, "The address names no host")
     if parsed.userinfo:
         raise _failed(Outcome.BAD_URL, "The address holds a user name or password")
-    port = parsed.port or _PORTS[parsed.scheme]
+    port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
     # raw_host is the name as it goes over the wire (IDNA), which is what must match and resolve.
     host = parsed.raw_host.decode("ascii").strip("[]")
     exempt = allowed.covers(host, port)
@@ -127,8 +138,9 @@ def _is_plainly_public(ip: IPv4Address | IPv6Address) -> bool:
     teredo = isinstance(ip, IPv6Address) and ip.teredo is not None
     special = ip.is_multicast or ip.is_unspecified or ip.is_loopback or ip.is_link_local
     site_local = isinstance(ip, IPv6Address) and ip.is_site_local
-    reserved = isinstance(ip, IPv4Address) and (ip.is_reserved or ip in _CLOUD or ip in _RELAYS)
-    return ip.is_global and not (teredo or special or site_local or reserved)
+    reserved = isinstance(ip, IPv4Address) and ip.is_reserved
+    refused = any(ip in network for network in _REFUSED)
+    return ip.is_global and not (teredo or special or site_local or reserved or refused)
 
 
 def _failed(outcome: Outcome, detail: str) -> FetchFailed:

@@ -26,6 +26,7 @@ MAX_LAYERS = 3
 # RFC 9659: what a zstd decoder on the web must offer; more would let the sender choose our memory.
 _ZSTD_WINDOW_LOG = 23
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
+_GZIP_MAGIC = b"\x1f\x8b"
 # Members of a gzip or frames of a zstd stream: an honest sender needs a few, millions of empty ones cost us time.
 MAX_MEMBERS = 1_000
 _IDENTITY = {"", "identity", "none", "utf-8"}
@@ -60,9 +61,22 @@ async def read_capped(chunks: AsyncIterator[bytes], encoding: str, cap: int) -> 
         try:
             parts.extend(pieces)
         except (zlib.error, brotli.error, zstd.ZstdError, EOFError) as error:
-            detail = "The compressed body is broken"
-            raise FetchFailed(Outcome.MALFORMED, sentence(Outcome.MALFORMED, detail)) from error
-    return b"".join(parts)
+            raise _broken() from error
+    return _unpacked(b"".join(parts), cap)
+
+
+def _unpacked(body: bytes, cap: int) -> bytes:
+    """A file that is gzip itself (`sitemap.xml.gz`) is read as what it holds, once and under the same cap."""
+    if not body.startswith(_GZIP_MAGIC):
+        return body
+    try:
+        return b"".join(_Capped(_Inflate(_GZIP), cap)(body))
+    except zlib.error as error:
+        raise _broken() from error
+
+
+def _broken() -> FetchFailed:
+    return FetchFailed(Outcome.MALFORMED, sentence(Outcome.MALFORMED, "The compressed body is broken"))
 
 
 class _Capped:

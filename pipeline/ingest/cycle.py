@@ -116,7 +116,7 @@ class Cycle:
         host = target.url.netloc.decode("ascii").lower()
         async with self.hosts.place(host, spaced=not target.exempt):
             if host in self.hosts.hushed:
-                detail = f"Not asked: {target.host} has just said of another feed that we ask too often"
+                detail = f"Not asked: {target.host} has just asked of another feed to be left alone"
                 error = sentence(Outcome.HTTP_ERROR, detail)
                 fetched = _fault(attempt.feed, Outcome.HTTP_ERROR, error)
                 return replace(fetched, retry_after=self.hosts.hushed[host])
@@ -181,7 +181,11 @@ class Cycle:
         status, headers, feed = response.status, httpx.Headers(response.headers), attempt.feed
         if status in _REDIRECTS and (location := headers.get("location")):
             attempt.permanent = attempt.permanent and status in _PERMANENT
-            return str(target.url.join(location))
+            try:
+                return str(target.url.join(location))
+            except (httpx.InvalidURL, ValueError) as unreadable:
+                detail = "The server redirects to an address that cannot be read"
+                raise FetchFailed(Outcome.BAD_URL, sentence(Outcome.BAD_URL, detail), status) from unreadable
         fetched = Fetched(
             feed_id=feed.feed_id,
             url=feed.url,
@@ -196,10 +200,11 @@ class Cycle:
         )
         if status == 304 and (feed.etag or feed.last_modified):
             return replace(fetched, outcome=Outcome.UNCHANGED)
-        if status == 410:
+        # A page that a temporary redirect led to may be gone without the feed being so.
+        if status == 410 and attempt.permanent:
             return replace(fetched, outcome=Outcome.GONE, error=sentence(Outcome.GONE))
         if status != 200:
-            if status == 429:
+            if status == 429 or (status == 503 and fetched.retry_after):
                 self.hosts.hush(target.url.netloc.decode("ascii").lower(), fetched.retry_after)
             error = sentence(Outcome.HTTP_ERROR, _status_words(status))
             return replace(fetched, outcome=Outcome.HTTP_ERROR, error=error)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
+from urllib.parse import urlsplit
 
 from pipeline.context import Context
 from pipeline.errors import WorkError
@@ -16,7 +17,7 @@ from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.outcomes import Outcome, masked_text
 from pipeline.ingest.spool import Spool
 
-__all__ = ["FetchCounts", "batches", "fetch"]
+__all__ = ["FetchCounts", "batches", "fetch", "shared_out"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,23 @@ class FetchCounts:
 
 
 def batches(context: Context, size: int = 50) -> list[list[str]]:
-    """The feeds that are due now, shared out in lists of `size`; takes in changes of the OPML file first."""
+    """The feeds that are due now, shared out in lists of about `size`; takes in changes of the OPML file first."""
     sync(context)
-    wanted = _wanted(context, None)
-    # Striding puts the feeds of one host, which stand together, into different batches.
-    n = -(-len(wanted) // size)
-    return [[feed.feed_id for feed in wanted[i::n]] for i in range(n)]
+    return shared_out(_wanted(context, None), size)
+
+
+def shared_out(wanted: Sequence[Wanted], size: int) -> list[list[str]]:
+    """Lists of about `size` feeds each, by id. Batches run side by side, so the feeds of one host stay in one of them.
+
+    Only so do the limits per host hold; a host of more than `size` feeds makes its list longer.
+    """
+    hosts: dict[str, list[str]] = {}
+    for feed in wanted:
+        hosts.setdefault(_host(feed.url), []).append(feed.feed_id)
+    lists: list[list[str]] = [[] for _ in range(-(-len(wanted) // size))]
+    for host in sorted(hosts, key=lambda name: (-len(hosts[name]), name)):
+        min(lists, key=len).extend(hosts[host])
+    return [batch for batch in lists if batch]
 
 
 def fetch(context: Context, feed_ids: Sequence[str] | None = None, *, fetcher: Fetcher | None = None) -> FetchCounts:
@@ -73,6 +85,13 @@ def fetch(context: Context, feed_ids: Sequence[str] | None = None, *, fetcher: F
     if problems:
         raise WorkError(f"{spool.raw} cannot be written: {problems[0]}. Make room or mend the rights, then run again.")
     return counts
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return url
 
 
 def _wanted(context: Context, feed_ids: Sequence[str] | None) -> list[Wanted]:

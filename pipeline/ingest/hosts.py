@@ -1,4 +1,4 @@
-"""Politeness towards one host: so many requests at once, a pause between them, and silence after a 429."""
+"""Politeness towards one host: so many requests at once, a pause between them, and none once it says so."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Hosts:
                 yield
 
     def hush(self, name: str, retry_after: str | None) -> None:
-        """This host has said that we ask too often: the rest of its feeds is not asked in this cycle."""
+        """This host has asked to be left alone (429, 503 with Retry-After): its other feeds wait for the next cycle."""
         self.hushed[name] = retry_after
 
     async def _pause(self, host: _Host) -> None:

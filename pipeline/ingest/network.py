@@ -24,8 +24,9 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 class SystemResolver:
     """The machine's own name service, in threads of its own: a slow one holds up only the feeds that need it."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+    def __init__(self, concurrency: int) -> None:
+        # A thread outlives the deadline of the feed that asked: a few dead name servers must not take them all.
+        self._threads = ThreadPoolExecutor(4 * concurrency, thread_name_prefix="resolve")
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """The addresses of `host`, each once.

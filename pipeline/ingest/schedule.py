@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from pipeline.ingest.addresses import same_house
-from pipeline.ingest.outcomes import SUCCESSES, Outcome
+from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 
-__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "retry_after"]
+__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "moved", "retry_after"]
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
@@ -70,15 +70,28 @@ def after(
         new = at if outcome is Outcome.NEW else state.last_new_at
         state = replace(state, last_success_at=at, last_new_at=new, failures=0, next_fetch_at=wait)
         return _moving(state, asked, moved_to, at)
-    if outcome is Outcome.GONE:
+    if outcome is Outcome.GONE and not state.fetch_url:
         # Whoever adds it again begins where the OPML file says.
         return replace(state, status="gone", failures=state.failures + 1, next_fetch_at=None, fetch_url=None)
     if ours:
         return replace(state, next_fetch_at=None)
     failures = state.failures + 1
-    if state.fetch_url and failures >= _MOVE_FAILURES:
-        state = replace(state, fetch_url=None, etag=None, last_modified=None, body_sha256=None)
+    # Gone at the address it had moved to: the one that people gave must say so, too.
+    if state.fetch_url and (failures >= _MOVE_FAILURES or outcome is Outcome.GONE):
+        error = f"{error} The address of the OPML file is asked again."
+        state = replace(state, fetch_url=None, etag=None, last_modified=None, body_sha256=None, last_error=error)
     return replace(state, failures=failures, next_fetch_at=wait or at + _back_off(state.feed_id, failures))
+
+
+def moved(before: FeedState, now: FeedState) -> str:
+    """What to tell a person about a move that the last attempt confirmed, '' for nothing; each is told once."""
+    if now.fetch_url and now.fetch_url != before.fetch_url:
+        return f"has moved to {masked(now.fetch_url)}, which is asked from now on"
+    # Only the poll that confirms a move lets the count of `_moving` stand at the number wanted.
+    if now.moved_polls == MOVE_POLLS and now.moved_polls != before.moved_polls and now.moved_to:
+        where = masked(now.moved_to)
+        return f"says that it has moved to {where}, another site: if that is right, change it in the OPML file"
+    return ""
 
 
 def retry_after(header: str | None, at: datetime) -> datetime | None:

@@ -146,10 +146,15 @@ def subscribe(context: Context) -> Callable[[Sequence[str]], None]:
     return write
 
 
+def with_ingest(context: Context, **changes: object) -> Context:
+    """The same context with other settings under [ingest]."""
+    ingest = context.settings.ingest.model_copy(update=changes)
+    return replace(context, settings=context.settings.model_copy(update={"ingest": ingest}))
+
+
 def with_timeout(context: Context, seconds: float) -> Context:
     """The same context with another deadline per feed."""
-    ingest = context.settings.ingest.model_copy(update={"timeout_s": seconds})
-    return replace(context, settings=context.settings.model_copy(update={"ingest": ingest}))
+    return with_ingest(context, timeout_s=seconds)
 
 
 def rows(context: Context, query: str) -> list[tuple[object, ...]]:
