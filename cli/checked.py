@@ -37,7 +37,8 @@ def check_files(recipe: Recipe) -> Checked:
     tokenizer = tokenizer_of(start)
 
     def too_long(rows: Sequence[Example]) -> list[bool]:
-        found = encode(tokenizer, [(row.text, row.entity) for row in rows], recipe.settings.max_length)
+        pairs = [(row.text, row.entity) for row in rows]
+        found = encode(tokenizer, pairs, recipe.settings.max_length, recipe.settings.reading)
         return [one.truncated for one in found]
 
     return check(parts, too_long)

@@ -25,9 +25,11 @@ from cli.labelled import (
     sources,
 )  # fmt: skip
 from models import DEFAULT
-from models.errors import DataInvalid, ResumeImpossible
+from models.errors import DataInvalid, RecipeInvalid, ResumeImpossible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from models.finish import Trained
     from models.recipe import Recipe
     from models.train import Watch
@@ -76,6 +78,16 @@ def _train(
     ] = None,
     revision: Annotated[
         str | None, typer.Option(help="Revision of --encoder on the hub.", rich_help_panel=_START)
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a larger model whose answers are learned beside the labels.", rich_help_panel=_START
+        ),
+    ] = None,
+    teacher_weight: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="The teacher's share of the say on labelled rows.", rich_help_panel=_TRAINING),
     ] = None,
     method: Annotated[
         str | None,
@@ -153,6 +165,7 @@ def _train(
         "precision": precision,
         "label_smoothing": label_smoothing,
         "balance": balance,
+        "teacher_weight": teacher_weight,
         "seed": seed,
     }
     wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
@@ -160,6 +173,7 @@ def _train(
     files = {"dev": dev, "final": test, "replay": replay}
     more: dict[str, Any] = {key: sources(paths, columns, labels) for key, paths in files.items() if paths}
     chosen = _with_settings(replace(chosen, **more), wanted, rank, class_weights)
+    chosen = _with_teacher(chosen, teacher)
     chosen = _with_start(chosen, start_from, encoder, revision, own=recipe is None, length=max_length)
     found = check_files(chosen)
     show(found, as_json=as_json and check)
@@ -174,12 +188,13 @@ def _train(
         ("--data", data), ("--map", columns), ("--labels", labels),
         ("--name", name if not recipe and name != _NAME else None),
         ("--dev", dev), ("--test", test), ("--replay", replay), ("--from", start_from), ("--encoder", encoder),
-        ("--revision", revision), ("--rank", rank), ("--class-weights", class_weights),
+        ("--revision", revision), ("--teacher", teacher and "TEACHER"), ("--rank", rank),
+        ("--class-weights", class_weights),
         *((f"--{key.replace('_', '-')}", value) for key, value in wanted.items()), ("--out", "DIR"),
     )  # fmt: skip
     with bars() as progress:
         watch = _watch(chosen, out_dir, progress, checkpoints=checkpoints, resume=resume, every=save_every, wandb=wandb)
-        trained = _run(chosen, out_dir, command, device, watch)
+        trained = _run(chosen, out_dir, command, device, watch, lambda done, rows: progress("teacher", done, rows))
     if as_json:
         answer = {"model_version": trained.model_version, "checks": found.to_json(), **trained.metrics}
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -200,6 +215,18 @@ def _with_settings(recipe: Recipe, wanted: dict[str, Any], rank: int | None, wei
     if rank is not None:
         settings = changed(settings, lora={**settings.lora, **of_rank(settings.method, rank)})
     return replace(recipe, settings=settings)
+
+
+def _with_teacher(recipe: Recipe, folder: Path | None) -> Recipe:
+    """The folder given, else the recipe's own word for it; raise before the hours of training where it is another."""
+    from models.artifacts import open_artifact
+
+    if recipe.teacher is None and folder is None:
+        return recipe
+    found = open_artifact(str(folder or recipe.teacher))
+    if recipe.teacher not in (None, found.config["name"]):
+        raise RecipeInvalid(f"the recipe learns from {recipe.teacher}, and {folder} is {found.config['name']}")
+    return replace(recipe, teacher=str(found.folder))
 
 
 def _with_start(
@@ -269,11 +296,13 @@ def _watch(
     )
 
 
-def _run(recipe: Recipe, folder: Path, command: str, device: str, watch: Watch) -> Trained:
+def _run(
+    recipe: Recipe, folder: Path, command: str, device: str, watch: Watch, asked: Callable[[int, int], None]
+) -> Trained:
     from models.finish import train_and_write
 
     try:
-        return train_and_write(recipe, folder, command, device=device, watch=watch)
+        return train_and_write(recipe, folder, command, device=device, watch=watch, asked=asked)
     except KeyboardInterrupt:
         err.print("stopped; the same command with --resume goes on")
         raise typer.Exit(130) from None

@@ -16,6 +16,7 @@ from models.calibrate import Calibration
 from models.data import file_sha256
 from models.encoder import ENCODER_SHA256, EncoderFiles, bare, load_encoder, load_tokenizer, rebuilt, relocate, shipped
 from models.errors import LabelsUnknown, WeightsCorrupt, WeightsMissing
+from models.reading import Reading
 from models.taxonomy import taxonomy
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ CANARIES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Artifact:
-    """A verified artifact. `topics`: the topic head's labels in its order; `canaries`: (sentence, sentiment)."""
+    """A verified artifact. `topics`: the topic head's labels in its order; `canaries`: (sentence, sentiment).
+
+    `reading`: how it was trained to read texts; artifacts from before there were two say nothing of it.
+    """
 
     folder: Path
     config: Mapping[str, Any]
@@ -56,6 +60,7 @@ class Artifact:
     sentiments: tuple[str, ...]
     max_length: int
     canaries: tuple[tuple[str, str], ...]
+    reading: Reading
 
 
 def find(name_or_path: str) -> Path:
@@ -91,6 +96,7 @@ def open_artifact(name_or_path: str) -> Artifact:
             sentiments,
             int(config["max_length"]),
             tuple((str(row["text"]), str(row["sentiment"])) for row in config["canaries"]),
+            Reading(config.get("reading", Reading.CLEAN)),
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise WeightsCorrupt(
@@ -195,6 +201,7 @@ def write(
     name: str,
     lora: Mapping[str, Any],
     max_length: int,
+    reading: Reading = Reading.CLEAN,
     training: Mapping[str, Any],
     canaries: Sequence[tuple[str, str]],
     metrics: Mapping[str, Any],
@@ -227,6 +234,7 @@ def write(
         "encoder": {key: value for key, value in origin.items() if key != "folder" or outside},
         "lora": dict(lora),
         "max_length": max_length,
+        "reading": str(reading),
         "id2label": {
             "sentiment": {str(at): label for at, label in enumerate(SENTIMENTS)},
             "topic": {str(at): label for at, label in enumerate(taxonomy().labels)},

@@ -14,6 +14,7 @@ from models.data import UNLABELLED, Example
 from models.encoder import load_tokenizer
 from models.measure import measures
 from models.net import Network, pad
+from models.reading import Reading
 from models.taxonomy import taxonomy
 from models.tokens import Encoded, encode
 
@@ -46,9 +47,14 @@ class Batch:
     step_rows: int
 
 
-def prepare(rows: Sequence[Example], max_length: int, tokenizer: "Tokenizer | None" = None) -> list[Prepared]:
+def prepare(
+    rows: Sequence[Example],
+    max_length: int,
+    tokenizer: "Tokenizer | None" = None,
+    reading: Reading = Reading.CLEAN,
+) -> list[Prepared]:
     """Tokenise rows in their order; with the shipped encoder's tokenizer where none is given."""
-    tokens = encode(tokenizer or load_tokenizer(), [(row.text, row.entity) for row in rows], max_length)
+    tokens = encode(tokenizer or load_tokenizer(), [(row.text, row.entity) for row in rows], max_length, reading)
     return [Prepared(row, encoded) for row, encoded in zip(rows, tokens, strict=True)]
 
 

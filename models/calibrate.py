@@ -17,6 +17,7 @@ from scipy.special import log_softmax, softmax
 from models import SENTIMENTS
 from models.errors import WeightsCorrupt
 from models.limits import CoverageCurve, abstain_below, coverage_curve, negative_limit
+from models.reading import is_post
 
 __all__ = [
     "NEWS_FIRST",
@@ -28,6 +29,7 @@ __all__ = [
     "abstain_below",
     "coverage_curve",
     "fit",
+    "kind_of",
     "negative_limit",
     "probabilities",
     "scaling",
@@ -48,6 +50,13 @@ class Kind(StrEnum):
     NEWS = "news"
     ENTITY = "entity"
     POSTS = "posts"
+
+
+def kind_of(text: str, entity: str | None) -> Kind:
+    """Return what kind of question a text as it arrived is: towards an entity, else of a post or of a headline."""
+    if entity:
+        return Kind.ENTITY
+    return Kind.POSTS if is_post(text) else Kind.NEWS
 
 
 NEWS_FIRST: Mapping[str, float] = {Kind.NEWS: 0.6, Kind.ENTITY: 0.3, Kind.POSTS: 0.1}

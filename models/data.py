@@ -18,7 +18,10 @@ _FIELDS = ("text", "sentiment", "topic", "entity")
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled text. `sentiment` and `topic` are indices into SENTIMENTS and the taxonomy, or UNLABELLED."""
+    """One labelled text. `sentiment` and `topic` are indices into SENTIMENTS and the taxonomy, or UNLABELLED.
+
+    `made_of`: the (text, entity) that this one is a variant of.
+    """
 
     text: str
     entity: str | None = None
@@ -26,6 +29,7 @@ class Example:
     topic: int = UNLABELLED
     source: str = ""
     news: bool = False
+    made_of: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True)

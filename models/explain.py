@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from models import DEFAULT, Item
-from models.calibrate import Calibration, Kind, Scaling
+from models.calibrate import Calibration, Scaling, kind_of
 from models.errors import BadLogits, DeviceMissing, PackageMissing
 from models.explanation import TOLERANCE, Explanation, Word
 from models.net import Network, pad
+from models.reading import Reading, read_as
 from models.text import clean
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Explainer:
         *,
         model_version: str,
         max_length: int,
+        reading: Reading = Reading.CLEAN,
         device: str = "cpu",
     ) -> None:
         self.model_version = model_version
@@ -88,6 +90,7 @@ class Explainer:
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._max_length = max_length
+        self._reading = reading
         self._device = device
         known = [tokenizer.token_to_id(blank) for blank in _BLANKS]
         self._blank = next((token for token in known if token is not None), 0)
@@ -115,7 +118,7 @@ class Explainer:
         return [done[at] for at in range(len(rows))]
 
     def _row(self, item: Item) -> _Row:
-        text = clean(item.text)
+        text = read_as(item.text, item.entity, self._reading)
         encoding: Encoding = (
             self._tokenizer.encode(text, clean(item.entity)) if item.entity else self._tokenizer.encode(text)
         )
@@ -163,7 +166,7 @@ class Explainer:
         ]
 
     def _scaling(self, item: Item) -> Scaling:
-        kind = Kind.ENTITY if item.entity else Kind.NEWS
+        kind = kind_of(item.text, item.entity)
         return self._calibration.by_kind.get(kind) or Scaling(self._calibration.temperature_sentiment)
 
     def _chances(self, ids: Tensor, mask: Tensor, segments: Tensor, inverse: Tensor, bias: Tensor) -> Tensor:
@@ -244,5 +247,6 @@ def load(name_or_path: str = DEFAULT, device: str = "auto") -> Explainer:
         artifact.calibration,
         model_version=artifact.model_version,
         max_length=artifact.max_length,
+        reading=artifact.reading,
         device="cuda" if there and device != "cpu" else "cpu",
     )

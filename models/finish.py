@@ -3,7 +3,7 @@
 import copy
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from models import SENTIMENTS, Item, Prediction, artifacts
-from models.calibrate import Calibration, abstain_below, negative_limit, probabilities, temperature
+from models.calibrate import Calibration, HeldOut, fit, kind_of
 from models.card import card
 from models.data import UNLABELLED, file_sha256, read
+from models.distil import distilling
 from models.evaluate import Answered, Evaluation, answered, final_figures
 from models.forgetting import challenge_rows, forgetting
 from models.losses import loss_of
@@ -24,7 +25,7 @@ from models.report import classes, draw
 from models.resume import FILE
 from models.scorer import Scorer, load
 from models.start import Start, start_of
-from models.train import MakeLoss, Outcome, Prepared, Progress, Watch, logits, prepare, train
+from models.train import Outcome, Prepared, Progress, Watch, logits, prepare, train
 
 logger = logging.getLogger(__name__)
 _BF16_ROWS = 200
@@ -51,16 +52,22 @@ def train_and_write(
     *,
     device: str = "cpu",
     watch: Watch | None = None,
-    loss: MakeLoss = loss_of,
+    asked: Callable[[int, int], None] | None = None,
 ) -> Trained:
-    """Train as the recipe says and write the artifact; the final sets are read once, after all is decided."""
+    """Train as the recipe says and write the artifact; the final sets are read once, after all is decided.
+
+    `asked`: hears how many rows of how many the teacher has answered.
+    """
     rows = [row for source in recipe.data for row in read(source)]
     dev = [row for source in recipe.dev for row in read(source)] if recipe.dev else None
     recipe = replace(recipe, final=tuple(replace(s, name=s.name or s.path.stem) for s in recipe.final))
     start = start_of(recipe.start, recipe.encoder, recipe.revision)
     seen = watch or Watch(progress, checkpoints=checkpoints)
     avoid = (*recipe.avoid, *recipe.dev, *recipe.final)
+    teacher = load(recipe.teacher, device) if recipe.teacher else None
+    loss = distilling(teacher, asked) if teacher else loss_of
     outcome = train(rows, recipe.settings, start=start, dev=dev, device=device, loss=loss, avoid=avoid, watch=seen)
+    outcome = replace(outcome, teacher=teacher.model_version if teacher else "")
     trained = write_artifact(recipe, outcome, folder, command)
     if seen.runs is not None:
         (seen.runs / FILE).unlink(missing_ok=True)
@@ -70,13 +77,14 @@ def train_and_write(
 def write_artifact(recipe: Recipe, outcome: Outcome, folder: Path, command: str) -> Trained:
     """Calibrate and measure a trained network on its held-out rows, and write its artifact, report and card."""
     settings, network = outcome.settings, outcome.network
-    dev = prepare(outcome.dev_rows, settings.max_length, outcome.tokenizer)
+    dev = prepare(outcome.dev_rows, settings.max_length, outcome.tokenizer, settings.reading)
     calibration = calibrate(network, dev, outcome.start.artifact.calibration if outcome.start.artifact else None)
     training = _training(recipe, outcome, command)
     common: dict[str, Any] = {
         "name": recipe.name,
         "lora": settings.lora if network.method == settings.method else _kept_adapter(outcome.start),
         "max_length": settings.max_length,
+        "reading": settings.reading,
         "training": training,
         "encoder": outcome.start.encoder,
         "base": outcome.start.artifact.config["encoder"] if outcome.start.artifact else None,
@@ -123,6 +131,7 @@ def _training(recipe: Recipe, outcome: Outcome, command: str) -> dict[str, Any]:
         ],
         "rows": {"train": len(outcome.train_rows), "dev": len(outcome.dev_rows)},
         "from": outcome.start.version or "none",
+        "teacher": outcome.teacher,
         "precision": outcome.precision,
         "command": command,
     }
@@ -171,7 +180,7 @@ def by_source(found: Answered) -> dict[str, Evaluation]:
 
 
 def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | None = None) -> Calibration:
-    """Fit the calibration on held-out rows: temperatures on all, the negative limit on whole news texts.
+    """Fit the calibration on held-out rows: a scaling per kind of text, and limits in which news weighs most.
 
     `before`: of the model gone on from; it stays for a head of which there are too few rows to fit one.
     """
@@ -179,22 +188,14 @@ def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | N
     truth = np.array([row.example.sentiment for row in dev], dtype=np.int64)
     topics = np.array([row.example.topic for row in dev], dtype=np.int64)
     known, known_topic = truth != UNLABELLED, topics != UNLABELLED
+    kinds = tuple(str(kind_of(row.example.text, row.example.entity)) for row in dev)
+    held = HeldOut(sentiment[known], truth[known], tuple(kind for kind, one in zip(kinds, known, strict=True) if one))
     found = before or Calibration()
+    fitted = fit(held, HeldOut(topic[known_topic], topics[known_topic]))
     if known_topic.sum() >= _FEWEST_ROWS:
-        found = replace(found, temperature_topic=round(temperature(topic[known_topic], topics[known_topic]), 4))
+        found = replace(found, temperature_topic=fitted.temperature_topic)
     if known.sum() >= _FEWEST_ROWS:
-        t_sentiment = temperature(sentiment[known], truth[known])
-        p = probabilities(sentiment, t_sentiment)
-        whole = known & np.array([row.example.entity is None for row in dev], dtype=bool)
-        news = whole & np.array([row.example.news for row in dev], dtype=bool)
-        slice_ = news if news.any() else whole
-        found = replace(
-            found,
-            temperature_sentiment=round(t_sentiment, 4),
-            negative_limit=negative_limit(p[slice_, 0], truth[slice_] == 0),
-            abstain_below=abstain_below(p[known], truth[known]),
-            by_kind={},
-        )
+        found = replace(fitted, temperature_topic=found.temperature_topic)
     elif before is None:
         logger.warning(
             "only %d rows with a sentiment were held out, too few to calibrate on: name --dev or a larger --dev-share",

@@ -32,15 +32,16 @@ class Loss(nn.Module):
         """Return the loss of each head that has a label in the batch, as sums over its rows by rows of the step."""
         targets = {"sentiment": batch.sentiment, "topic": batch.topic}
         return {
-            head: self._of(head, logits, target) / batch.step_rows
+            head: self.rows(head, logits, target).sum() / batch.step_rows
             for (head, target), logits in zip(targets.items(), answers, strict=True)
             if (target != UNLABELLED).any()
         }
 
-    def _of(self, head: str, logits: Tensor, target: Tensor) -> Tensor:
+    def rows(self, head: str, logits: Tensor, target: Tensor) -> Tensor:
+        """Return each row's loss (rows,), 0 where it has no label."""
         weights = self.get_buffer(f"{head}_weights") if getattr(self, f"{head}_weights") is not None else None
         return cross_entropy(
-            logits.float(), target, weights, ignore_index=UNLABELLED, reduction="sum", label_smoothing=self.smoothing
+            logits.float(), target, weights, ignore_index=UNLABELLED, reduction="none", label_smoothing=self.smoothing
         )
 
 

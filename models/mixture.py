@@ -62,7 +62,7 @@ def _renamed(row: Example, names: dict[str, str]) -> Example:
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names))
     text = pattern.sub(lambda match: names[match[0]], row.text)
     entity = names.get(row.entity, row.entity) if row.entity else None
-    return replace(row, text=text, entity=entity) if text != row.text else row
+    return replace(row, text=text, entity=entity, made_of=(row.text, row.entity)) if text != row.text else row
 
 
 def _other(name: str, rng: Random) -> str:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.data import Source
 from models.errors import RecipeInvalid
+from models.reading import Reading
 
 _SHIPPED = Path(__file__).with_name("recipes")
 MethodName = Literal["lora", "dora", "adalora", "vera", "ia3", "loha", "lokr", "head", "full"]
@@ -20,9 +21,11 @@ Precision = Literal["auto", "fp32", "bf16"]
 class Settings:
     """Settings of one training, the keys of `[training]` in a recipe and the options of `barograph train`.
 
-    `method`: models.methods; `accumulate`: batches of `batch_size` texts per step; `learning_rate`: the highest one, 0
-    the method's usual; `warmup`: share of the steps; `max_steps`: stop after so many, 0 no limit; `patience`: passes
-    without gain on the held-out rows before it stops, and then the best pass is kept (0: all passes, the last is kept);
+    `method`: models.methods; `reading`: models.reading; `accumulate`: batches of `batch_size` texts per step;
+    `learning_rate`: the highest one, 0 the method's usual; `teacher_weight`: models.distil; `warmup`: share of steps;
+    `max_steps`: stop after so many, 0 no limit; `patience`: passes without gain on the held-out rows before it stops,
+    and then the best pass is kept (0: all passes, the last is kept); `stop_after`: end after so many passes of a
+    schedule made for all (0: go through all);
     `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
     full fine-tuning leaves as they are; `swap_names`, `generated`: models.mixture; `balance`, `class_weights`,
     `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own for the method.
@@ -40,13 +43,16 @@ class Settings:
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     max_length: Annotated[int, Field(ge=8)] = 128
+    reading: Reading = Reading.PLAIN
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dev_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     max_steps: Annotated[int, Field(ge=0)] = 0
     patience: Annotated[int, Field(ge=0)] = 2
+    stop_after: Annotated[int, Field(ge=0)] = 0
     frozen_layers: Annotated[int, Field(ge=0)] = 0
     swap_names: Annotated[float, Field(ge=0, le=1)] = 0.0
     generated: Annotated[int, Field(ge=0)] = 0
+    teacher_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     precision: Precision = "auto"
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -61,7 +67,7 @@ class Recipe:
     `dev`: files held out, instead of a share of `data`; `final`: files for the final figures; `replay`: files on which
     forgetting is measured; `avoid`: files that no generated text may come near, beside `dev` and `final`; `news`:
     folder of the archives that models.news labels headlines of; `start`: the model to go on from, or none; `encoder`,
-    `revision`: models.encoder.locate.
+    `revision`: models.encoder.locate; `teacher`: an artifact from whose answers too it learns (models.distil).
     """
 
     name: str
@@ -76,10 +82,11 @@ class Recipe:
     start: str = "none"
     encoder: str | None = None
     revision: str | None = None
+    teacher: str | None = None
 
 
 _TABLES = ("data", "dev", "final", "replay", "avoid")
-_WORDS = ("name", "note", "encoder", "revision")
+_WORDS = ("name", "note", "encoder", "revision", "teacher")
 
 
 def find(name_or_path: str) -> Path:

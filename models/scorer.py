@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models import DEFAULT, SENTIMENTS, Item, Prediction
-from models.calibrate import Calibration
-from models.calibrate import Kind as TextKind
+from models.calibrate import Calibration, kind_of
 from models.engine import Engine, EngineName, Kind, choose, exact
 from models.engines import Backend
 from models.engines.ctranslate import CTranslate, agrees, fits, installed
@@ -19,6 +18,7 @@ from models.engines.run import Runner, batches
 from models.engines.threads import one_core_each
 from models.errors import CanaryFailed
 from models.net import Network
+from models.reading import Reading
 from models.tokens import Encoded, encode
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Scorer:
         model_version: str,
         topics: tuple[str, ...],
         max_length: int,
+        reading: Reading = Reading.CLEAN,
         runner: Runner | None = None,
     ) -> None:
-        """`runner`: runs the network; where None, torch does."""
+        """`reading`: how the model reads texts; `runner`: runs the network; where None, torch does."""
         self.model_version = model_version
         self.topics = topics
         self.negative_limit = calibration.negative_limit
@@ -60,6 +61,7 @@ class Scorer:
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._max_length = max_length
+        self._reading = reading
 
     @property
     def engine(self) -> Engine:
@@ -91,7 +93,7 @@ class Scorer:
             order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
             for begin, end, logits in self._runner.run([rows[at] for at in order]):
                 part = order[begin:end]
-                kinds = [TextKind.ENTITY if chunk[at][1] else TextKind.NEWS for at in part]
+                kinds = [kind_of(*chunk[at]) for at in part]
                 p_sentiment, p_topic = self._calibration.sentiment(logits[0], kinds), self._calibration.topic(logits[1])
                 for row, at in enumerate(part):
                     into = places[chunk[at]]
@@ -106,15 +108,18 @@ class Scorer:
         """Yield chunks and their tokens; the next chunk is tokenised while the network is busy with this one."""
         chunks = [distinct[start : start + _CHUNK] for start in range(0, len(distinct), _CHUNK)]
         if len(chunks) == 1:
-            yield chunks[0], encode(self._tokenizer, chunks[0], self._max_length)
+            yield chunks[0], self._encode(chunks[0])
             return
         with ThreadPoolExecutor(1) as ahead:
-            waiting = [ahead.submit(encode, self._tokenizer, chunk, self._max_length) for chunk in chunks[:1]]
+            waiting = [ahead.submit(self._encode, chunk) for chunk in chunks[:1]]
             for at, chunk in enumerate(chunks):
                 rows = waiting.pop().result()
                 if at + 1 < len(chunks):
-                    waiting.append(ahead.submit(encode, self._tokenizer, chunks[at + 1], self._max_length))
+                    waiting.append(ahead.submit(self._encode, chunks[at + 1]))
                 yield chunk, rows
+
+    def _encode(self, pairs: Sequence[Pair]) -> list[Encoded]:
+        return encode(self._tokenizer, pairs, self._max_length, self._reading)
 
 
 def _unicode(text: str) -> str:
@@ -139,7 +144,9 @@ def load(name_or_path: str = DEFAULT, device: str = "auto", engine: str = Engine
     chosen = choose(device, calibration.bf16_agreement, engine=engine, ctranslate2=installed() and fits(merged))
     backend: Backend | None = None
     if chosen.kind is Kind.CTRANSLATE2:
-        chosen, backend = _checked(chosen, merged, encode(tokenizer, _probes(artifact), artifact.max_length))
+        chosen, backend = _checked(
+            chosen, merged, encode(tokenizer, _probes(artifact), artifact.max_length, artifact.reading)
+        )
 
     def spare(engine: Engine) -> Backend:
         return Eager(artifacts.network_of(artifact)[0].merged(), engine)
@@ -152,6 +159,7 @@ def load(name_or_path: str = DEFAULT, device: str = "auto", engine: str = Engine
         model_version=artifact.model_version,
         topics=artifact.topics,
         max_length=artifact.max_length,
+        reading=artifact.reading,
         runner=Runner(
             backend or Eager(merged, chosen), chosen, artifact.model_version, spare if device == "auto" else None
         ),

@@ -83,6 +83,7 @@ def settled(settings: Settings, start: Start, steps: int) -> Settings:
         learning_rate=settings.learning_rate or rate / 4,
         lora=kept,
         max_length=start.artifact.max_length,
+        reading=start.artifact.reading,
     )
 
 

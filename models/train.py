@@ -22,7 +22,7 @@ from models.artifacts import save_weights
 from models.batching import Prepared, accuracies, batch_of, batches, logits, prepare
 from models.data import Example, Source, split, unique
 from models.errors import BadLogits, DataInvalid, DeviceMissing, RecipeInvalid
-from models.losses import Loss, loss_of
+from models.losses import loss_of
 from models.methods import after_step, budget_state, penalty, restore_budget
 from models.mixture import mixture
 from models.net import Network, pad
@@ -41,7 +41,7 @@ __all__ = ["Outcome", "Prepared", "Progress", "Watch", "accuracies", "batches", 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, float], None]
 """Called after each step with (steps done, all steps, loss)."""
-MakeLoss = Callable[[Settings, Sequence[Example]], Loss]
+MakeLoss = Callable[[Settings, Sequence[Example]], torch.nn.Module]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Watch:
 class Outcome:
     """A finished training: the network, the loss of every step, and the dev measures after each pass.
 
-    `settings`: with everything settled; `best`: the pass kept; `precision`: fp32 or bf16; `dev`: the rows held out.
+    `settings`: with everything settled; `best`: the pass kept; `precision`: fp32 or bf16; `dev`: the rows held out;
+    `teacher`: the version of the model whose answers were learned too.
     """
 
     network: Network
@@ -78,6 +79,7 @@ class Outcome:
     dev_rows: Sequence[Example]
     best: int
     precision: str
+    teacher: str = ""
 
 
 @contextmanager
@@ -176,7 +178,7 @@ class _Training:
         _must_read(self.network, self.settings.max_length)
         self.network.to(device)
         self.loss = loss(self.settings, train_rows).to(device)
-        self.dev = prepare(dev_rows, self.settings.max_length, self.tokenizer)
+        self.dev = self._prepared(dev_rows)
         self.bf16 = settings.precision == "bf16" or (
             settings.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
         )
@@ -206,6 +208,9 @@ class _Training:
             self.train_rows, self.dev_rows, best, "bf16" if self.bf16 else "fp32",
         )  # fmt: skip
 
+    def _prepared(self, rows: Sequence[Example]) -> list[Prepared]:
+        return prepare(rows, self.settings.max_length, self.tokenizer, self.settings.reading)
+
     def _pass(self) -> None:
         state, began = self.state, self.watch.clock()
         self.network.train()
@@ -213,8 +218,7 @@ class _Training:
             state.remember(self.rng)
         left = self.steps - (len(state.losses) - state.done)
         rows = mixture(self.train_rows, self.settings, state.number, self.avoid)
-        prepared = prepare(rows, self.settings.max_length, self.tokenizer)
-        for group in batches(prepared, self.per_step, self.rng)[:left][state.done :]:
+        for group in batches(self._prepared(rows), self.per_step, self.rng)[:left][state.done :]:
             self._step(group)
             state.done += 1
             self._keep(force=False)
@@ -227,6 +231,7 @@ class _Training:
             save_weights(self.network, self.watch.checkpoints / f"pass-{state.number}")
             (self.watch.checkpoints / "passes.json").write_text(json.dumps(state.passes, indent=1), "utf-8")
         stopped = bool(self.settings.patience) and state.stale >= self.settings.patience
+        stopped = stopped or state.number == self.settings.stop_after
         state.finished = stopped or state.number >= self.settings.epochs or len(state.losses) >= self.steps
         state.number, state.done = state.number + 1, 0
         if not state.finished:

@@ -20,7 +20,7 @@ SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "labelled.csv"
 
 @pytest.fixture(scope="session")
 def scorer() -> Scorer:
-    return load(DEFAULT, "cpu")
+    return load(DEFAULT, "cpu", "exact")
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from models import Item
 from models.artifacts import open_artifact
-from models.calibrate import Calibration
+from models.calibrate import Calibration, kind_of
 from models.data import Example, Source, read
 from models.finish import Trained, calibrate, train_and_write, write_artifact
 from models.forgetting import challenge_rows, forgetting
@@ -56,10 +55,12 @@ def test_the_artifact_answers_as_the_network_did(
     outcome = train(rows, chosen.settings, start=start_of("none", str(tiny_encoder)))
     first = write_artifact(chosen, outcome, tmp_path / "tiny", COMMAND)
     assert first.model_version.startswith("tiny@")
-    scorer = load(str(tmp_path / "tiny"), "cpu")
+    scorer = load(str(tmp_path / "tiny"), "cpu", "exact")
     found = scorer.score([Item(row.text, row.entity) for row in rows])
-    sentiment, topic = logits(outcome.network, prepare(rows, SETTINGS.max_length, outcome.tokenizer))
-    expected = torch.softmax(sentiment / first.calibration.temperature_sentiment, 1).numpy()
+    prepared = prepare(rows, SETTINGS.max_length, outcome.tokenizer, SETTINGS.reading)
+    sentiment, topic = logits(outcome.network, prepared)
+    kinds = [kind_of(row.text, row.entity) for row in rows]
+    expected = first.calibration.sentiment(sentiment.numpy(), kinds)
     np.testing.assert_allclose(found.sentiment, expected, atol=1e-4)
     assert (found.topic.argmax(1) == topic.argmax(1).numpy()).mean() > 0.98
 
@@ -94,7 +95,7 @@ def test_forgetting_is_measured_and_told(trained: Trained, first: Trained, sampl
     found = trained.metrics["forgetting"]
     assert (found["from"], found["set"]) == (first.model_version, "labelled.csv")
     rows = read(Source(sample))
-    again = forgetting(load(str(first.folder), "cpu"), load(str(trained.folder), "cpu"), rows)
+    again = forgetting(load(str(first.folder), "cpu", "exact"), load(str(trained.folder), "cpu", "exact"), rows)
     assert {key: found[key] for key in again} == again
     for head in ("sentiment", "topic"):
         part = again[head]
