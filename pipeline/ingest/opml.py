@@ -102,7 +102,7 @@ def _attributes(feed: CatalogueFeed) -> dict[str, str]:
         "timezone": feed.timezone,
     }
     # XML cannot hold every character, and what it cannot hold would make the whole file unreadable.
-    kept = {key: UNWANTED.sub("", value) for key, value in (values | other).items()}
+    kept = {key: " ".join(UNWANTED.sub("", value).split()) for key, value in (values | other).items()}
     return {key: value for key, value in kept.items() if value}
 
 

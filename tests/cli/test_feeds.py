@@ -120,7 +120,7 @@ def test_what_is_not_opml_is_refused(text: str, words: str, run: Run, tmp_path: 
 def test_the_catalogue_that_ships_is_used_where_there_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "feeds.opml").unlink()
     rows = json.loads(run("list", "--json").output)
-    assert len(rows) >= 30
+    assert len(rows) >= 80
     assert {"wire", "newspaper", "regulator", "central bank", "exchange", "company news"} <= {
         row["kind"] for row in rows
     }

@@ -88,6 +88,7 @@ def known(seed: int, per_hour: float, zone: str = "") -> health.Cadence:
     return made
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ZONES), hours)
 def test_the_clock_of_a_place_is_what_the_iana_base_says(zone: str, when: float) -> None:
     moment = datetime.fromtimestamp(when * 3600, UTC)
@@ -128,7 +129,7 @@ def test_a_desk_that_starts_at_nine_does_so_in_summer_too() -> None:
     assert health.lateness(at_home, summer - 1, summer + 1.5).expected > 15
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 50), st.floats(0.05, 20), st.sampled_from(ZONES), hours, st.lists(st.floats(0, 900), max_size=6))
 def test_expectations_add_up_and_never_fall(
     seed: int, per_hour: float, zone: str, start: float, steps: list[float]
@@ -143,7 +144,7 @@ def test_expectations_add_up_and_never_fall(
     assert (np.diff(chances) <= 1e-12).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 50), st.floats(0.05, 20), st.sampled_from(ZONES))
 def test_a_steady_feed_is_expected_at_its_own_pace_through_every_change_of_clocks(
     seed: int, per_hour: float, zone: str
@@ -157,7 +158,7 @@ def test_a_steady_feed_is_expected_at_its_own_pace_through_every_change_of_clock
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 50), st.floats(0.2, 10), st.floats(1, 400))
 def test_what_is_not_polled_or_late_is_never_covered(seed: int, per_hour: float, silent: float) -> None:
     seen = feed(seed, per_hour)
