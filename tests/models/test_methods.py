@@ -21,7 +21,7 @@ from models.methods import METHODS, adapter_settings, of_rank, penalty
 from models.recipe import MethodName, Settings
 from models.start import Start, network_from, settled
 from models.train import Outcome, logits, prepare, train
-from tests.support.encoders import tiny
+from tests.support.encoders import KINDS, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = Settings(
@@ -121,3 +121,19 @@ def test_what_peft_refuses_is_said_in_one_line(tiny_encoder: Path) -> None:
     with pytest.raises(RecipeInvalid, match="no_such_layer") as caught:
         network_from(start, settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frozen_layers_stay_as_they_are(kind: str, rows: list[Example], tmp_path: Path) -> None:
+    start = Start(locate(str(tiny(tmp_path / kind, kind, [row.text for row in rows]))))
+    settings = replace(SETTINGS, method="full", frozen_layers=1, max_steps=2)
+    outcome = train(rows, settings, start=start)
+    fresh = network_from(start, outcome.settings).state_dict()
+    moved = {name for name, value in outcome.network.state_dict().items() if not torch.equal(value, fresh[name])}
+    assert any(".layer.1." in name for name in moved)
+    assert not any("embeddings" in name or ".layer.0." in name for name in moved)
+
+
+def test_freezing_every_layer_is_refused(rows: list[Example], tiny_encoder: Path) -> None:
+    with pytest.raises(RecipeInvalid, match="nothing to train of 2 layers"):
+        train(rows, replace(SETTINGS, method="full", frozen_layers=2), start=Start(locate(str(tiny_encoder))))

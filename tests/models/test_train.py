@@ -144,3 +144,11 @@ def test_rate_rises_then_falls() -> None:
     assert max(rates) == pytest.approx(1.0)
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.05
+
+
+def test_a_schedule_may_be_left_early(rows: list[Example], start: Start) -> None:
+    settings = replace(SETTINGS, patience=0)
+    whole, part = train(rows, settings, start=start), train(rows, replace(settings, stop_after=2), start=start)
+    assert len(part.passes) == 2
+    assert part.losses == whole.losses[: len(part.losses)]
+    assert len(part.losses) < len(whole.losses)
