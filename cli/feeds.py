@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,7 +106,10 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch feeds without storing anything and say how it went. Example: barograph feeds check ECB"""
+    """Which feeds are late, empty, failing, moved or there twice, and what to do. Example: barograph feeds check ECB
+
+    Every feed is fetched now; nothing is stored. Exit status 1 if none of them could be read.
+    """
     from pipeline.ingest.catalogue import read_file
     from pipeline.ingest.check import check_feeds
 
@@ -114,7 +118,10 @@ def check(
         if not feeds:
             raise InputError(f"{only}: no feed has this in its title or address. See `barograph feeds list`.")
         rows = check_feeds(context, feeds)
-    emit(rows, ["title", "outcome", "entries", "newest", "says"], as_json=as_json)
+    emit(rows, ["title", "state", "entries", "newest", "says"], as_json=as_json)
+    if not as_json:
+        states = Counter(row["state"] for row in rows)
+        out.print(", ".join(f"{n} {state}" for state, n in states.most_common()))
     if all(row["failed"] for row in rows):
         raise typer.Exit(1)
 

@@ -1,17 +1,25 @@
-"""Trying feeds without storing anything: what each would deliver now, in words."""
+"""Trying feeds without storing anything: what each delivers now beside what the store knows of its past, in words."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from pipeline import health
 from pipeline.context import Context
 from pipeline.ingest.catalogue import CatalogueFeed
 from pipeline.ingest.client import HttpFetcher
+from pipeline.ingest.diagnosis import Diagnosis, Seen, diagnose
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.identity import feed_id
+from pipeline.ingest.links import canonical_link
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
-from pipeline.ingest.parse import parse
+from pipeline.ingest.parse import Entry, parse
+from pipeline.local_time import local_time
+from pipeline.series.coverage import FeedHistory, histories
 
 __all__ = ["check_feeds"]
 
@@ -19,21 +27,31 @@ __all__ = ["check_feeds"]
 def check_feeds(
     context: Context, feeds: Sequence[CatalogueFeed], *, fetcher: Fetcher | None = None
 ) -> list[dict[str, Any]]:
-    """One row per feed, in their order: title, url (masked), outcome, entries, newest (UTC), says, failed."""
-    rows: dict[str, dict[str, Any]] = {}
-    titles = {feed_id(feed.url): feed.title for feed in feeds}
+    """One row per feed, in their order; nothing is stored.
+
+    title, url (masked), state (well, or the gravest of its problems), problems (each with problem, says, do), outcome
+    of the fetch, entries, newest (UTC), says (all in one text), failed, and silent_hours, expected, p_value where its
+    cadence is known.
+    """
+    with context.warehouse.read() as con:
+        past = {history.feed_id: history for history in histories(con)}
+    by_id = {feed_id(feed.url): feed for feed in feeds}
+    seen: dict[str, Seen] = {}
 
     def deliver(fetched: Fetched) -> None:
-        rows[fetched.feed_id] = {"title": titles[fetched.feed_id], **_row(context, fetched)}
-        context.progress("check", len(rows), len(feeds))
+        key = fetched.feed_id
+        seen[key] = _seen(context, by_id[key], fetched, past.get(key))
+        context.progress("check", len(seen), len(by_id))
 
-    wanted = [Wanted(feed_id(feed.url), feed.url) for feed in feeds]
+    wanted = [Wanted(key, feed.url) for key, feed in by_id.items()]
     (fetcher or HttpFetcher(context.settings.ingest))(wanted, deliver)
-    return [rows[feed.feed_id] for feed in wanted]
+    ordered = [seen[key] for key in by_id]
+    return [_row(one, found) for one, found in zip(ordered, diagnose(ordered), strict=True)]
 
 
-def _row(context: Context, fetched: Fetched) -> dict[str, Any]:
-    outcome, says, entries, newest = fetched.outcome, fetched.error, 0, None
+def _seen(context: Context, feed: CatalogueFeed, fetched: Fetched, past: FeedHistory | None) -> Seen:
+    outcome, error, warnings = fetched.outcome, fetched.error, ""
+    entries: tuple[Entry, ...] = ()
     if outcome is None:
         parsed = parse(
             fetched.body,
@@ -42,15 +60,58 @@ def _row(context: Context, fetched: Fetched) -> dict[str, Any]:
             url=fetched.final_url or fetched.url,
             now=context.clock(),
         )
-        outcome, says = parsed.outcome or Outcome.NEW, parsed.error or "; ".join(parsed.warnings)
-        entries = len(parsed.entries)
-        newest = max((e.dated.published_at for e in parsed.entries if e.dated.published_at), default=None)
-    failed = outcome not in SUCCESSES
-    return {
-        "url": masked(fetched.url),
-        "outcome": str(outcome) if failed or outcome is Outcome.EMPTY else "well",
-        "entries": entries,
-        "newest": newest,
-        "says": says,
+        outcome, error, warnings = parsed.outcome or Outcome.NEW, parsed.error, "; ".join(parsed.warnings)
+        entries = parsed.entries
+    now = context.clock()
+    dates = [entry.dated.published_at for entry in entries if entry.dated.published_at and not entry.dated.flag]
+    return Seen(
+        url=feed.url,
+        title=feed.title,
+        outcome=outcome,
+        error=error,
+        warnings=warnings,
+        entries=frozenset(_key(entry) for entry in entries),
+        newest=max((date for date in dates if date <= now), default=None),
+        final_url=fetched.final_url,
+        moved_to=fetched.moved_to,
+        body_sha256=hashlib.sha256(fetched.body).hexdigest() if entries else "",
+        lateness=_lateness(feed, past, np.sort([health.hours_of(date) for date in dates]), health.hours_of(now)),
+    )
+
+
+def _lateness(feed: CatalogueFeed, past: FeedHistory | None, dated: health.Hours, now: float) -> health.Lateness | None:
+    """By the cadence that the store knows; of a feed that it does not know yet, by the dates of its own entries."""
+    dated = dated[dated <= now]
+    stored = past.arrivals if past else dated
+    place = past.place if past else local_time(feed.timezone)
+    both = np.sort(np.concatenate([stored, dated]))
+    if not both.size:
+        return None
+    known = health.before_silence(stored, now, place) or health.before_silence(dated, now, place)
+    if known is None:
+        return health.quiet_for_long(both, now)
+    return health.lateness(known, float(both[np.searchsorted(both, now, side="right") - 1]), now, health.ALARM_P)
+
+
+def _key(entry: Entry) -> str:
+    return canonical_link(entry.url) if entry.url else entry.title
+
+
+def _row(seen: Seen, found: Diagnosis) -> dict[str, Any]:
+    failed = seen.outcome not in SUCCESSES
+    row: dict[str, Any] = {
+        "title": seen.title,
+        "url": masked(seen.url),
+        "state": found.state,
+        "outcome": str(seen.outcome) if failed or seen.outcome is Outcome.EMPTY else "well",
+        "entries": len(seen.entries),
+        "newest": seen.newest,
+        "says": found.says or seen.warnings,
         "failed": failed,
+        "problems": [{"problem": str(one.problem), "says": one.says, "do": one.do} for one in found.findings],
     }
+    if seen.lateness is not None:
+        row["silent_hours"] = round(seen.lateness.silent_hours, 2)
+        row["expected"] = round(seen.lateness.expected, 2)
+        row["p_value"] = seen.lateness.p_value
+    return row
