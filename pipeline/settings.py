@@ -38,6 +38,7 @@ class Store(_Section):
     warehouse: str = "duckdb:data/barograph.duckdb"
     published: Path = Path("data/published")
     raw: Path = Path("data/raw")
+    raw_days: int = Field(30, ge=1, description="how long the feeds' answers are kept")
     lock_timeout_s: float = Field(60.0, gt=0, description="how long to wait for a store that another process holds")
 
     @field_validator("warehouse")
@@ -71,6 +72,8 @@ class Ingest(_Section):
     )
     trust_env: bool = Field(False, description="take proxies and certificates from the environment (HTTPS_PROXY, …)")
     ca_file: Path | None = Field(None, description="PEM certificates to trust beside the usual ones")
+    parsers: int = Field(0, ge=0, le=32, description="processes that parse; 0: one per core, at most 4")
+    parse_timeout_s: float = Field(20.0, gt=0, description="one body; what takes longer is stopped and told")
 
     @property
     def who(self) -> str:

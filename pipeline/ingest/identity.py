@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 __all__ = [
@@ -21,8 +21,10 @@ __all__ = [
     "feed_id",
 ]
 
-# A feed whose text holds the clock would otherwise grow the store at every poll.
+# A feed whose text holds the clock would otherwise grow the store at every poll: after so many revisions an article
+# gets one more a day, so that a correction that comes late is still kept.
 MAX_REVISIONS = 24
+_THEN_EVERY = timedelta(days=1)
 
 
 class Reason(StrEnum):
@@ -42,19 +44,30 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry, reduced to what the decision needs."""
+    """An entry, reduced to what the decision needs.
+
+    `article_id` is by its guid or what stands in for it (`guided`: it is by a guid), `link_key` by its canonical link.
+    `fixed`: no policy changes the id (filings).
+    """
 
     article_id: str
     content_sha256: str
+    link_key: str | None = None
+    title: str = ""
+    guided: bool = False
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
 class Known:
-    """The newest revision that the store has, and when its article was first seen."""
+    """The newest revision that the store has (since `changed_at`), and when its article was first seen."""
 
     revision: int
     content_sha256: str
     first_seen_at: datetime
+    changed_at: datetime
+    title: str = ""
+    link_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +79,11 @@ class Decision:
     reason: Reason
 
 
-def decide(known: Mapping[str, Known], entries: Sequence[Candidate]) -> list[Decision]:
-    """One decision per entry, in their order. Of several with one identity in one document the first counts."""
+def decide(known: Mapping[str, Known], entries: Sequence[Candidate], at: datetime) -> list[Decision]:
+    """One decision per entry, in their order, at the time of the poll.
+
+    Of several with one identity in one document the first counts.
+    """
     decisions = []
     seen: set[str] = set()
     for entry in entries:
@@ -78,7 +94,7 @@ def decide(known: Mapping[str, Known], entries: Sequence[Candidate]) -> list[Dec
             reason, revision = Reason.FIRST, 1
         elif have.content_sha256 == entry.content_sha256:
             reason, revision = Reason.KNOWN, have.revision
-        elif have.revision >= MAX_REVISIONS:
+        elif have.revision >= MAX_REVISIONS and at - have.changed_at < _THEN_EVERY:
             reason, revision = Reason.TOO_MANY_REVISIONS, have.revision
         else:
             reason, revision = Reason.REVISED, have.revision + 1

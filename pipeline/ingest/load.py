@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
-from pipeline.ingest.identity import Candidate, Known, Reason, decide
+from pipeline.ingest.identity import Candidate, Decision, Known, Reason, decide
+from pipeline.ingest.memory import Feed, feeds_of, remembered, taken
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked, masked_text, sentence
-from pipeline.ingest.parse import Entry, ParsedFeed, Parser, parse
-from pipeline.ingest.schedule import LOCAL_FAULTS, FeedState, after, retry_after
+from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
+from pipeline.ingest.policy import Identity, Memory, learned, resolve
+from pipeline.ingest.pool import ParserPool
+from pipeline.ingest.raw import RawStore
+from pipeline.ingest.schedule import LOCAL_FAULTS, FeedState, after, moved, retry_after
 from pipeline.ingest.spool import Spool, Spooled
 from pipeline.warehouse import Transaction
 
-__all__ = ["ARTICLES", "load"]
+__all__ = ["ARTICLES", "load", "load_again"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +47,15 @@ ARTICLES = pa.schema(
         ("published_at", _TIME),
         ("first_seen_at", _TIME),
         ("imported", pa.bool_()),
+        ("link_key", pa.string()),
     ]
 )
+# `known_at` is None where it is now.
+_ROWS = pa.schema([*ARTICLES, ("known_at", _TIME)])
 _FETCHES = pa.schema(
     [
         *((name, pa.string()) for name in ("fetch_id", "feed_id", "url", "outcome", "warning", "error")),
-        ("fetched_at", _TIME),
+        *((name, _TIME) for name in ("fetched_at", "known_at")),
         ("status_code", pa.int32()),
         ("bytes", pa.int64()),
         ("seconds", pa.float64()),
@@ -59,15 +67,9 @@ _STATES = pa.schema(
         (name, _TIME if name.endswith("_at") else pa.int32() if name in ("failures", "moved_polls") else pa.string())
         for name in (field.name for field in fields(FeedState))
     ]
+    + [(name, pa.string()) for name in ("identity", "identity_reason", "identity_hint")]
+    + [("identity_at", _TIME)]
 )
-
-
-@dataclass(frozen=True)
-class _Feed:
-    state: FeedState
-    title: str
-    publisher: str
-    language: str | None
 
 
 @dataclass(frozen=True)
@@ -82,49 +84,89 @@ class _Attempt:
     parsed: ParsedFeed | None = None
 
 
-def load(context: Context, *, parser: Parser = parse) -> Report:
-    """Take in what the spool holds; answers counts, and one note for each feed that failed."""
+def load(context: Context, *, parser: Parser | None = None) -> Report:
+    """Take in what the spool holds; answers counts, and one note for each feed that failed.
+
+    Parses in processes of its own unless a `parser` is given.
+    """
     with reporting("ingest") as report:
         spool = Spool(context.settings.store.raw)
         waiting = spool.waiting()
         if not waiting:
             return report
         with context.warehouse.read() as con:
-            feeds = _feeds(con)
-            done = _taken(con, [path.stem.rpartition("-")[2] for path in waiting])
-        attempts = []
-        for i, spooled in enumerate(spool.read(waiting)):
-            context.progress("parse", i + 1, len(waiting))
-            if spooled.fetch_id in done:
-                spool.loaded([spooled])
-            elif spooled.fetched.feed_id not in feeds:
-                logger.warning("%s: its feed is not in this store; it stays in the spool", spooled.path.name)
-            else:
-                attempts.append(_parsed(spooled, feeds, parser))
-        if attempts:
+            feeds = feeds_of(con)
+            done = taken(con, (path.stem.rpartition("-")[2] for path in waiting))
+        left = [path for path in waiting if path.stem.rpartition("-")[2] not in done]
+        if attempts := _parsed(context, spool.read(left), len(left), feeds, parser):
             stored = context.warehouse.transact("articles", lambda tx: _store(tx, attempts))
-            spool.loaded([attempt.spooled for attempt in attempts])
             _tell(report, stored, feeds)
+        _put_away(context, waiting)
+        raw = RawStore(context.settings.store.raw)
+        raw.retire(context.clock().astimezone(UTC).date(), context.settings.store.raw_days)
     return report
 
 
-def _parsed(spooled: Spooled, feeds: dict[str, _Feed], parser: Parser) -> _Attempt:
+def load_again(context: Context, attempts: Iterable[Spooled], report: Report, *, parser: Parser | None = None) -> None:
+    """Take in what an earlier load, perhaps of a store that is lost, took in: the attempts of that one load.
+
+    Adds what is missing and nothing else, as of when it was known; where the feeds stand now is left alone.
+    """
+    with context.warehouse.read() as con:
+        feeds = feeds_of(con)
+    # Whatever their last body was, the ones of then are to be read.
+    feeds = {key: replace(feed, state=replace(feed.state, body_sha256=None)) for key, feed in feeds.items()}
+    attempts = list(attempts)
+    if read := _parsed(context, attempts, len(attempts), feeds, parser):
+        stored = context.warehouse.transact("articles", lambda tx: _store(tx, read, again=True))
+        _tell(report, stored, feeds)
+
+
+def _put_away(context: Context, waiting: list[Path]) -> None:
+    """What the store has taken in leaves the spool, also where an earlier load died between the two."""
+    by_id = {path.stem.rpartition("-")[2]: path for path in waiting}
+    with context.warehouse.read() as con:
+        done = taken(con, by_id)
+    RawStore(context.settings.store.raw).keep([by_id[fetch_id] for fetch_id in done], done)
+
+
+def _parsed(
+    context: Context, spooled: Iterable[Spooled], total: int, feeds: dict[str, Feed], parser: Parser | None
+) -> list[_Attempt]:
+    """Every attempt that is to be stored; the bodies pass by, a few at a time."""
+    attempts: list[_Attempt] = []
+    reading: deque[_Attempt] = deque()
+
+    def bodies() -> Iterator[Body]:
+        for i, one in enumerate(spooled):
+            context.progress("parse", i + 1, total)
+            feed = feeds.get(one.fetched.feed_id)
+            if feed is None:
+                logger.warning("%s: its feed is not in this store; it stays where it is", one.path.name)
+            elif (attempt := _judged(one, feed)).outcome is not None:
+                attempts.append(attempt)
+            else:
+                reading.append(attempt)
+                fetched = one.fetched
+                url = fetched.final_url or fetched.url
+                yield Body(fetched.body, fetched.feed_id, fetched.content_type, url, one.fetched_at)
+
+    ingest = context.settings.ingest
+    parser = parser or ParserPool(ingest.parsers, ingest.parse_timeout_s)
+    for parsed in parser(bodies()):
+        attempts.append(replace(reading.popleft(), parsed=parsed, outcome=parsed.outcome, error=parsed.error))
+    return attempts
+
+
+def _judged(spooled: Spooled, feed: Feed) -> _Attempt:
+    """The attempt without its body; without an outcome where the body must be read to know it."""
     fetched = spooled.fetched
     slim = replace(spooled, fetched=replace(fetched, body=b""))
     if fetched.outcome is not None:
         return _Attempt(slim, fetched.outcome, fetched.error)
-    feed = feeds[fetched.feed_id]
     sha256 = hashlib.sha256(fetched.body).hexdigest()
-    if sha256 == feed.state.body_sha256:
-        return _Attempt(slim, Outcome.SAME_BODY, "", len(fetched.body), sha256)
-    parsed = parser(
-        fetched.body,
-        feed_id=fetched.feed_id,
-        content_type=fetched.content_type,
-        url=fetched.final_url or fetched.url,
-        now=spooled.fetched_at,
-    )
-    return _Attempt(slim, parsed.outcome, parsed.error, len(fetched.body), sha256, parsed)
+    same = Outcome.SAME_BODY if sha256 == feed.state.body_sha256 else None
+    return _Attempt(slim, same, "", len(fetched.body), sha256)
 
 
 @dataclass
@@ -134,36 +176,53 @@ class _Stored:
     articles: list[dict[str, Any]]
     fetches: list[dict[str, Any]]
     reasons: list[Reason]
+    moves: list[str]
 
 
-def _store(tx: Transaction, attempts: list[_Attempt]) -> _Stored:
-    """Decide on what the store knows now, and write. Attempts count in the order in which they were made."""
-    taken = _taken(tx.con, [attempt.spooled.fetch_id for attempt in attempts])
+def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) -> _Stored:
+    """Decide on what the store knows now, and write. Attempts count in the order in which they were made.
+
+    `again`: they were taken in before, perhaps by another store, and are known since then.
+    """
+    done = {} if again else taken(tx.con, [attempt.spooled.fetch_id for attempt in attempts])
     attempts = sorted(
-        (a for a in attempts if a.spooled.fetch_id not in taken),
+        (a for a in attempts if a.spooled.fetch_id not in done),
         key=lambda a: (a.spooled.fetched_at, a.spooled.fetch_id),
     )
-    feeds = _feeds(tx.con)
+    feeds = feeds_of(tx.con)
     states = {feed_id: feed.state for feed_id, feed in feeds.items()}
-    known = _known(tx.con, (entry.article_id for a in attempts if a.parsed for entry in a.parsed.entries))
+    identities = {feed_id: feed.identity for feed_id, feed in feeds.items()}
+    now = max((a.spooled.known_at or tx.recorded_at for a in attempts), default=tx.recorded_at)
+    memory = remembered(tx.con, (c for a in attempts for c in _candidates(a)), now)
     ours = len(attempts) >= _OURS_FROM and all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
-    stored = _Stored([], [], [])
+    stored = _Stored([], [], [], [])
     for attempt in attempts:
         feed_id, at = attempt.spooled.fetched.feed_id, attempt.spooled.fetched_at
-        rows = list(_article_rows(attempt, feeds[feed_id], known, stored.reasons))
+        rows, reasons, identities[feed_id] = _article_rows(attempt, feeds[feed_id], identities[feed_id], memory)
+        stored.reasons += reasons
         outcome = attempt.outcome or (Outcome.NEW if rows else Outcome.NOTHING_NEW)
         stored.articles += rows
-        stored.fetches.append(_fetch_row(attempt, outcome, rows))
+        stored.fetches.append(_fetch_row(attempt, outcome, rows, reasons))
         fetched = attempt.spooled.fetched
         wait = retry_after(fetched.retry_after, at) if outcome is Outcome.HTTP_ERROR else None
         state = after(
             states[feed_id], outcome, at=at, error=attempt.error, wait=wait, ours=ours,
             asked=fetched.url, moved_to=fetched.moved_to,
         )  # fmt: skip
+        if told := moved(states[feed_id], state):
+            stored.moves.append(f"{masked_text(feeds[feed_id].title)} {told}")
         states[feed_id] = _with_validators(state, attempt, outcome)
-    changed = [asdict(states[feed_id]) for feed_id in dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)]
-    tx.insert_new("articles", pa.Table.from_pylist(stored.articles, ARTICLES), ["article_id", "revision"])
-    tx.upsert("feeds", pa.Table.from_pylist(changed, _STATES), ["feed_id"])
+    asked = dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)
+    if again:
+        # By what a feed is known was learned on the way, unless this store has asked it and knows better.
+        fresh = [feed_id for feed_id in asked if feeds[feed_id].state.last_fetch_at is None]
+        changed = [{"feed_id": feed_id} | _identity_row(identities[feed_id]) for feed_id in fresh]
+        states_of = pa.schema([_STATES.field("feed_id"), *(f for f in _STATES if f.name.startswith("identity"))])
+    else:
+        changed = [asdict(states[feed_id]) | _identity_row(identities[feed_id]) for feed_id in asked]
+        states_of = _STATES
+    tx.insert_new("articles", pa.Table.from_pylist(stored.articles, _ROWS), ["article_id", "revision"])
+    tx.upsert("feeds", pa.Table.from_pylist(changed, states_of), ["feed_id"])
     tx.insert_new("fetches", pa.Table.from_pylist(stored.fetches, _FETCHES), ["fetch_id"])
     return stored
 
@@ -178,30 +237,59 @@ def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome) -> F
     return replace(state, etag=None, last_modified=None, body_sha256=None)
 
 
+def _candidates(attempt: _Attempt) -> list[Candidate]:
+    return [
+        Candidate(e.article_id, e.content_sha256, e.link_key, e.title, e.guided, fixed=e.kind == "filing")
+        for e in (attempt.parsed.entries if attempt.parsed else ())
+    ]
+
+
 def _article_rows(
-    attempt: _Attempt, feed: _Feed, known: dict[str, Known], reasons: list[Reason]
-) -> Iterator[dict[str, Any]]:
-    """The rows of one attempt; what they make known is added to `known` for the attempts after it."""
+    attempt: _Attempt, feed: Feed, identity: Identity, memory: Memory
+) -> tuple[list[dict[str, Any]], list[Reason], Identity]:
+    """The rows of one attempt, why, and by what its feed is known now; what is new goes into `memory`."""
     parsed = attempt.parsed
     if parsed is None:
-        return
-    decisions = decide(known, [Candidate(entry.article_id, entry.content_sha256) for entry in parsed.entries])
+        return [], [], identity
+    feed_id, at, candidates = feed.state.feed_id, attempt.spooled.fetched_at, _candidates(attempt)
+    resolved = resolve(identity, feed_id, candidates, memory, at.date())
+    identity = learned(identity, feed_id, candidates, resolved, memory, at)
+    candidates = [replace(c, article_id=r.article_id) for c, r in zip(candidates, resolved, strict=True)]
+    decisions = decide(memory.ids, candidates, at)
+    rows = []
     for entry, decision in zip(parsed.entries, decisions, strict=True):
-        reasons.append(decision.reason)
-        if not decision.reason.stores:
+        have = memory.ids.get(decision.article_id)
+        if not decision.reason.stores or _outdated(attempt, have):
             continue
-        have = known.get(entry.article_id)
-        first_seen = have.first_seen_at if have else attempt.spooled.fetched_at
-        known[entry.article_id] = Known(decision.revision, entry.content_sha256, first_seen)
-        yield _article_row(entry, decision.revision, first_seen, feed, parsed.language or feed.language)
+        first_seen = have.first_seen_at if have else at
+        known = Known(decision.revision, entry.content_sha256, first_seen, at, entry.title, entry.link_key)
+        memory.learn(feed_id, known, decision.article_id)
+        row = _article_row(entry, decision, first_seen, feed, parsed.language or feed.language)
+        rows.append(row | {"known_at": attempt.spooled.known_at})
+    return rows, [decision.reason for decision in decisions], identity
+
+
+def _outdated(attempt: _Attempt, have: Known | None) -> bool:
+    """Whether the store has had what is taken in again, or what came after it."""
+    since = attempt.spooled.known_at
+    return have is not None and since is not None and have.changed_at >= since
+
+
+def _identity_row(identity: Identity) -> dict[str, Any]:
+    return {
+        "identity": str(identity.policy),
+        "identity_reason": str(identity.cause) if identity.cause else None,
+        "identity_at": identity.since,
+        "identity_hint": identity.hint or None,
+    }
 
 
 def _article_row(
-    entry: Entry, revision: int, first_seen: datetime, feed: _Feed, language: str | None
+    entry: Entry, decision: Decision, first_seen: datetime, feed: Feed, language: str | None
 ) -> dict[str, Any]:
     return {
-        "article_id": entry.article_id,
-        "revision": revision,
+        "article_id": decision.article_id,
+        "revision": decision.revision,
         "kind": entry.kind,
         "feed_id": feed.state.feed_id,
         "publisher": feed.publisher,
@@ -216,17 +304,24 @@ def _article_row(
         "first_seen_at": first_seen,
         "content_sha256": entry.content_sha256,
         "imported": False,
+        "link_key": entry.link_key,
     }
 
 
-def _fetch_row(attempt: _Attempt, outcome: Outcome, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _fetch_row(
+    attempt: _Attempt, outcome: Outcome, rows: list[dict[str, Any]], reasons: list[Reason]
+) -> dict[str, Any]:
     spooled, parsed = attempt.spooled, attempt.parsed
+    warnings = list(parsed.warnings) if parsed else []
+    if storm := reasons.count(Reason.TOO_MANY_REVISIONS):
+        warnings.append(f"{storm} entries change their text all the time; one revision a day of them is kept")
     first = sum(row["revision"] == 1 for row in rows)
     return {
         "fetch_id": spooled.fetch_id,
         "feed_id": spooled.fetched.feed_id,
         "url": masked(spooled.fetched.url),
         "fetched_at": spooled.fetched_at,
+        "known_at": spooled.known_at,
         "outcome": str(outcome),
         "status_code": spooled.fetched.status,
         "bytes": attempt.size,
@@ -234,43 +329,12 @@ def _fetch_row(attempt: _Attempt, outcome: Outcome, rows: list[dict[str, Any]]) 
         "entries": len(parsed.entries) if parsed else 0,
         "new_articles": first,
         "new_revisions": len(rows) - first,
-        "warning": "; ".join(parsed.warnings) if parsed and parsed.warnings else None,
+        "warning": "; ".join(warnings) or None,
         "error": attempt.error or (sentence(outcome) if outcome not in SUCCESSES else None),
     }
 
 
-def _taken(con: duckdb.DuckDBPyConnection, fetch_ids: Iterable[str]) -> set[str]:
-    query = "SELECT fetch_id FROM fetches SEMI JOIN wanted ON fetch_id = id"
-    return {row[0] for row in _among(con, query, fetch_ids)}
-
-
-def _known(con: duckdb.DuckDBPyConnection, article_ids: Iterable[str]) -> dict[str, Known]:
-    query = (
-        "SELECT article_id, max(revision), arg_max(content_sha256, revision), min(first_seen_at)"
-        " FROM articles SEMI JOIN wanted ON article_id = id GROUP BY article_id"
-    )
-    return {row[0]: Known(*row[1:]) for row in _among(con, query, article_ids)}
-
-
-def _among(con: duckdb.DuckDBPyConnection, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
-    """The rows of `query`, in which `wanted` is a table of these ids."""
-    con.register("wanted", pa.table({"id": pa.array(sorted(set(ids)), pa.string())}))
-    try:
-        return con.execute(query).fetchall()
-    finally:
-        con.unregister("wanted")
-
-
-def _feeds(con: duckdb.DuckDBPyConnection) -> dict[str, _Feed]:
-    names = [field.name for field in fields(FeedState)]
-    rows = con.execute(
-        f"SELECT title, publisher, language, {', '.join(names)} FROM feeds WHERE kind <> 'archive'"
-    ).fetchall()
-    feeds = [_Feed(FeedState(**dict(zip(names, row[3:], strict=True))), *row[:3]) for row in rows]
-    return {feed.state.feed_id: feed for feed in feeds}
-
-
-def _tell(report: Report, stored: _Stored, feeds: dict[str, _Feed]) -> None:
+def _tell(report: Report, stored: _Stored, feeds: dict[str, Feed]) -> None:
     for row in stored.fetches:
         report.add("feeds")
         report.add("unchanged", row["outcome"] in (Outcome.UNCHANGED, Outcome.SAME_BODY))
@@ -280,6 +344,7 @@ def _tell(report: Report, stored: _Stored, feeds: dict[str, _Feed]) -> None:
     for reason in (Reason.REPEATED_IN_FEED, Reason.TOO_MANY_REVISIONS):
         if n := stored.reasons.count(reason):
             report.add(str(reason), n)
+    report.notes += stored.moves
     if len(stored.fetches) >= _OURS_FROM and all(row["outcome"] in LOCAL_FAULTS for row in stored.fetches):
         report.notes.append(
             f"none of {len(stored.fetches)} feeds could be reached: is this machine's network down?"

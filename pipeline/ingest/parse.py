@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -21,7 +21,18 @@ from pipeline.ingest.links import canonical_link, http_link
 from pipeline.ingest.outcomes import Outcome, sentence
 from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, plain_text, was_cut
 
-__all__ = ["MAX_ENTRIES", "Entry", "ParsedFeed", "Parser", "nothing", "parse"]
+__all__ = [
+    "MAX_ENTRIES",
+    "Body",
+    "Entry",
+    "ParsedFeed",
+    "Parser",
+    "nothing",
+    "parse",
+    "parse_here",
+    "read_body",
+    "reader_of",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +77,39 @@ class ParsedFeed:
     form: str = ""
 
 
-class Parser(Protocol):
-    """Reads one body. Pure and safe to run in another process; raises nothing for what the body holds."""
+@dataclass(frozen=True)
+class Body:
+    """What a feed answered, and what must be known to read it. `now` is when it was fetched."""
 
-    def __call__(self, body: bytes, *, feed_id: str, content_type: str, url: str, now: datetime) -> ParsedFeed: ...
+    data: bytes
+    feed_id: str
+    content_type: str
+    url: str
+    now: datetime
+
+
+class Parser(Protocol):
+    """Reads bodies, perhaps several at once: one result for each, in their order. Raises for nothing that they hold."""
+
+    def __call__(self, bodies: Iterable[Body]) -> Iterator[ParsedFeed]: ...
+
+
+def parse_here(bodies: Iterable[Body]) -> Iterator[ParsedFeed]:
+    """`Parser` in this process, for bodies that can be trusted not to hang it."""
+    return map(read_body, bodies)
+
+
+def read_body(body: Body) -> ParsedFeed:
+    """One body; pure, and safe to run in another process."""
+    return parse(body.data, feed_id=body.feed_id, content_type=body.content_type, url=body.url, now=body.now)
 
 
 def parse(body: bytes, *, feed_id: str, content_type: str, url: str, now: datetime) -> ParsedFeed:
-    """`Parser` in this process. `now` is when the body was fetched: later dates are flagged as future."""
+    """Read the bytes of a feed. `now` is when they were fetched: later dates are flagged as future."""
     if not body.strip():
         return nothing(Outcome.NOT_A_FEED, "The body is empty")
     try:
-        document = _reader(body)(body, content_type, url)
+        document = reader_of(body)(body, content_type, url)
     except Unusable as error:
         return nothing(error.outcome, str(error))
     warnings = []
@@ -104,7 +136,8 @@ def nothing(outcome: Outcome, detail: str) -> ParsedFeed:
     return ParsedFeed(outcome=outcome, error=sentence(outcome, detail), complete=outcome is Outcome.EMPTY)
 
 
-def _reader(body: bytes) -> Read:
+def reader_of(body: bytes) -> Read:
+    """Which of the readers a body is for, by how it begins."""
     if jsonfeed.looks_so(body):
         return jsonfeed.read
     return sitemap.read if sitemap.looks_so(body) else syndication.read

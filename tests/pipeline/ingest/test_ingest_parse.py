@@ -227,12 +227,12 @@ def test_a_feeds_us_eastern_time_knows_summer() -> None:
 
 def test_decisions() -> None:
     known = {
-        "same": Known(1, "s1", NOW),
-        "edited": Known(3, "e3", NOW),
-        "restless": Known(24, "r24", NOW),
+        "same": Known(1, "s1", NOW, NOW),
+        "edited": Known(3, "e3", NOW, NOW),
+        "restless": Known(24, "r24", NOW, NOW),
     }
     entries = [("same", "s1"), ("edited", "e4"), ("restless", "r25"), ("fresh", "f1"), ("fresh", "f2")]
-    decisions = decide(known, [Candidate(*entry) for entry in entries])
+    decisions = decide(known, [Candidate(*entry) for entry in entries], NOW)
     assert [(d.reason, d.revision) for d in decisions] == [
         (Reason.KNOWN, 1),
         (Reason.REVISED, 4),

@@ -1,0 +1,92 @@
+"""What the store knows of the entries at hand: by guid, by link, by text, and by what each feed is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.ingest.identity import Candidate, Known
+from pipeline.ingest.policy import Cause, Identity, Memory, Policy
+from pipeline.ingest.raw import Taken
+from pipeline.ingest.schedule import FeedState
+
+__all__ = ["Feed", "feeds_of", "remembered", "taken"]
+
+# A text says which article it is only so long: after that the same words may be news again.
+_TEXTS_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed as the store has it."""
+
+    state: FeedState
+    identity: Identity
+    title: str
+    publisher: str
+    language: str | None
+
+
+def feeds_of(con: duckdb.DuckDBPyConnection) -> dict[str, Feed]:
+    """Every feed that is fetched, by its id."""
+    names = [field.name for field in fields(FeedState)]
+    rows = con.execute(
+        "SELECT title, publisher, language, identity, identity_reason, identity_at, identity_hint,"
+        f" {', '.join(names)} FROM feeds WHERE kind <> 'archive'"
+    ).fetchall()
+    feeds = []
+    for title, publisher, language, policy, cause, since, hint, *state in rows:
+        identity = Identity(Policy(policy or Policy.GUID), Cause(cause) if cause else None, since, hint or "")
+        feeds.append(Feed(FeedState(**dict(zip(names, state, strict=True))), identity, title, publisher, language))
+    return {feed.state.feed_id: feed for feed in feeds}
+
+
+def taken(con: duckdb.DuckDBPyConnection, fetch_ids: Iterable[str]) -> dict[str, Taken]:
+    """Those of the attempts that the store has taken in already, and how."""
+    query = "SELECT fetch_id, known_at, outcome FROM fetches SEMI JOIN wanted ON fetch_id = id"
+    return {row[0]: Taken(row[1], row[2]) for row in _among(con, query, fetch_ids)}
+
+
+def remembered(con: duckdb.DuckDBPyConnection, entries: Iterable[Candidate], at: datetime) -> Memory:
+    """What there is of these entries at the time `at`."""
+    entries = list(entries)
+    first = " QUALIFY row_number() OVER (PARTITION BY {} ORDER BY recorded_at, revision, article_id) = 1"
+    by_link = _among(
+        con,
+        "SELECT link_key, article_id FROM articles SEMI JOIN wanted ON link_key = id" + first.format("link_key"),
+        {entry.link_key for entry in entries if entry.link_key},
+    )
+    by_text = _among(
+        con,
+        "SELECT feed_id, content_sha256, article_id FROM articles SEMI JOIN wanted ON content_sha256 = id"
+        f" WHERE kind = 'news' AND known_at > TIMESTAMPTZ '{at - _TEXTS_FOR}'"
+        + first.format("feed_id, content_sha256"),
+        {entry.content_sha256 for entry in entries if not entry.fixed},
+    )
+    ids = {entry.article_id for entry in entries} | {row[1] for row in by_link} | {row[2] for row in by_text}
+    known = _among(
+        con,
+        "SELECT article_id, max(revision), arg_max(content_sha256, revision), min(first_seen_at), max(known_at),"
+        " arg_max(title, revision), arg_max(link_key, revision)"
+        " FROM articles SEMI JOIN wanted ON article_id = id GROUP BY article_id",
+        ids,
+    )
+    return Memory(
+        {row[0]: Known(*row[1:]) for row in known},
+        {row[0]: row[1] for row in by_link},
+        {(row[0], row[1]): row[2] for row in by_text},
+    )
+
+
+def _among(con: duckdb.DuckDBPyConnection, query: str, ids: Iterable[str]) -> list[tuple[Any, ...]]:
+    """The rows of `query`, in which `wanted` is a table of these ids."""
+    con.register("wanted", pa.table({"id": pa.array(sorted(set(ids)), pa.string())}))
+    try:
+        return con.execute(query).fetchall()
+    finally:
+        con.unregister("wanted")
