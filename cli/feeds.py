@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
-from pipeline.context import Context
-from pipeline.errors import FetchFailed, InputError
+from cli.feeds_add import add
+from pipeline.errors import InputError
 
 __all__ = ["register"]
 
 app = typer.Typer(no_args_is_help=True, help="The feeds that are read: list, add, remove, check, import, export.")
+app.command("add")(add)
 
 
 def register(main: typer.Typer) -> None:
@@ -30,57 +29,34 @@ def register(main: typer.Typer) -> None:
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Every feed with its state in words. Example: barograph feeds list"""
     from pipeline.ingest import sync
+    from pipeline.ingest.catalogue import read_file
+    from pipeline.ingest.identity import feed_id
     from pipeline.ingest.outcomes import masked
 
     with opened(config) as context:
         sync(context)
+        listed = {feed_id(feed.url): feed for feed in read_file(context.settings.ingest.feeds)}
         now = context.clock()
         with context.warehouse.read() as con:
             cursor = con.execute(
-                "SELECT feed_id, title, publisher, kind, url, status, failures, last_outcome, last_error,"
-                " last_fetch_at, last_success_at, last_new_at, next_fetch_at, late.summary AS late"
+                "SELECT feed_id, title, publisher, kind, language, region, url, status, failures, last_outcome,"
+                " last_error, last_fetch_at, last_success_at, last_new_at, next_fetch_at, late.summary AS late"
                 " FROM feeds LEFT JOIN (SELECT key, any_value(summary) AS summary FROM incidents"
                 " WHERE scope = 'feed' AND state IN ('firing', 'acknowledged') GROUP BY key) late ON late.key = feed_id"
                 " WHERE status <> 'removed' ORDER BY kind, title"
             )
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        feed = listed.get(row["feed_id"])
+        row |= {"url": masked(row["url"]), "state": _state(row, now)}
+        row |= {"owner": feed.owner if feed else None, "licence": feed.licence if feed else None}
     emit(
-        [{**row, "url": masked(row["url"]), "state": _state(row, now)} for row in rows],
+        rows,
         ["title", "kind", "last_new_at", "state"],
         as_json=as_json,
         empty="no feeds; add one with `barograph feeds add URL`",
     )
-
-
-@app.command("add")
-def add(
-    url: Annotated[str, typer.Argument(help="The feed's address, http or https.")],
-    title: Annotated[str, typer.Option(help="What to call it.", show_default="the address")] = "",
-    publisher: Annotated[str, typer.Option(help="Who publishes it.", show_default="the title")] = "",
-    owner: Annotated[str, typer.Option(help="Who owns the publisher.", show_default="the publisher")] = "",
-    kind: Annotated[str, typer.Option(help="wire, newspaper, regulator, central bank, exchange, company news …")] = "",
-    language: Annotated[str, typer.Option(help="Two letters, if the feed does not say.")] = "",
-    config: ConfigOption = None,
-) -> None:
-    """Add a feed to the OPML file. Example: barograph feeds add https://news.example/rss --publisher "Example News" """
-    from pipeline.ingest.addresses import Allowed, check_url
-    from pipeline.ingest.catalogue import CatalogueFeed, read_file, revive
-
-    with opened(config) as context:
-        try:
-            check_url(url, Allowed.of(context.settings.ingest.allow_hosts))
-        except FetchFailed as error:
-            raise InputError(f"{url}: {error}") from error
-        feeds = read_file(context.settings.ingest.feeds)
-        label = title or publisher or url
-        who = publisher or label
-        feed = CatalogueFeed(url, label, who, owner or who, kind or "news", language[:2].lower() or None)
-        known = any(have.url == url for have in feeds)
-        if not known:
-            _write(context, [*feeds, feed])
-        revived = revive(context, url)
-    out.print("added" if not known else "asked again from now on" if revived else "it is there already")
 
 
 @app.command("remove")
@@ -89,14 +65,14 @@ def remove(
     config: ConfigOption = None,
 ) -> None:
     """Take a feed out of the OPML file; its articles stay. Example: barograph feeds remove https://news.example/rss"""
-    from pipeline.ingest.catalogue import read_file
+    from pipeline.ingest.catalogue import read_file, write_file
 
     with opened(config) as context:
         feeds = read_file(context.settings.ingest.feeds)
         kept = [feed for feed in feeds if url not in (feed.url, feed.title)]
         if len(kept) == len(feeds):
             raise InputError(f"{url}: no such feed. `barograph feeds list` shows the titles.")
-        _write(context, kept)
+        write_file(context, kept)
     out.print(f"removed {len(feeds) - len(kept)}")
 
 
@@ -116,7 +92,8 @@ def check(
     with opened(config) as context:
         feeds = [f for f in read_file(context.settings.ingest.feeds) if only.lower() in f"{f.title} {f.url}".lower()]
         if not feeds:
-            raise InputError(f"{only}: no feed has this in its title or address. See `barograph feeds list`.")
+            what = f"{only}: no feed has this in its title or address" if only else "there are no feeds"
+            raise InputError(f"{what}. `barograph feeds list` shows them, `barograph feeds add URL` adds one.")
         rows = check_feeds(context, feeds)
     emit(rows, ["title", "state", "entries", "newest", "says"], as_json=as_json)
     if not as_json:
@@ -132,7 +109,7 @@ def import_(
     config: ConfigOption = None,
 ) -> None:
     """Add the feeds of another reader's OPML file. Example: barograph feeds import subscriptions.opml"""
-    from pipeline.ingest.catalogue import from_opml, read_file
+    from pipeline.ingest.catalogue import from_opml, read_file, write_file
 
     with opened(config) as context:
         try:
@@ -143,7 +120,7 @@ def import_(
         have = {feed.url for feed in feeds}
         new = [feed for feed in found if feed.url not in have]
         if new:
-            _write(context, [*feeds, *new])
+            write_file(context, [*feeds, *new])
     out.print(f"{len(new)} added, {len(found) - len(new)} were there already")
 
 
@@ -168,21 +145,6 @@ def export(
         except OSError as error:
             raise InputError(f"{to}: cannot be written ({error.strerror}). Name another file with --out.") from error
         out.print(f"wrote {to}")
-
-
-def _write(context: Context, feeds: Sequence[Any]) -> None:
-    """Replace the OPML file that the settings name in one step, keeping the one before beside it."""
-    from pipeline.ingest import sync
-    from pipeline.ingest.catalogue import to_opml
-
-    path = context.settings.ingest.feeds
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        shutil.copyfile(path, path.with_suffix(path.suffix + ".bak"))
-    partial = path.with_suffix(".tmp")
-    partial.write_text(to_opml(feeds), encoding="utf-8")
-    partial.replace(path)
-    sync(context)
 
 
 def _state(row: dict[str, Any], now: datetime) -> str:

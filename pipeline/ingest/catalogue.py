@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pipeline.ingest.opml import KINDS, CatalogueFeed, from_opml, to_opml
 from pipeline.settings import file_or_default
 from pipeline.warehouse import Transaction
 
-__all__ = ["KINDS", "CatalogueFeed", "Synced", "from_opml", "read_file", "revive", "sync", "to_opml"]
+__all__ = ["KINDS", "CatalogueFeed", "Synced", "from_opml", "read_file", "revive", "sync", "to_opml", "write_file"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,18 @@ def read_file(path: Path) -> list[CatalogueFeed]:
         return from_opml(file.read_bytes(), str(file))
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}). Mend its rights and run again.") from error
+
+
+def write_file(context: Context, feeds: Sequence[CatalogueFeed]) -> Synced:
+    """Replace the OPML file that the settings name in one step, keeping the one before beside it; the tables follow."""
+    path = context.settings.ingest.feeds
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        shutil.copyfile(path, path.with_suffix(path.suffix + ".bak"))
+    partial = path.with_suffix(".tmp")
+    partial.write_text(to_opml(feeds), encoding="utf-8")
+    partial.replace(path)
+    return sync(context)
 
 
 def sync(context: Context) -> Synced:

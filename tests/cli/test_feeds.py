@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,10 +27,18 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+_PAGES = {"one": ["/rss_1.rdf"], "two": ["/rss_1.rdf", "/filings.atom"], "none": []}
+
+
 @pytest.fixture
-def address() -> Iterator[str]:
-    """A web server over the sample feeds."""
-    handler = partial(_Quiet, directory=str(ROOT / "tests" / "samples" / "feeds"))
+def address(tmp_path: Path) -> Iterator[str]:
+    """A web server over the sample feeds and three pages that name one, two and none of them."""
+    www = tmp_path / "www"
+    shutil.copytree(ROOT / "tests" / "samples" / "feeds", www)
+    for name, hrefs in _PAGES.items():
+        links = "".join(f'<link rel="alternate" type="application/rss+xml" href="{href}">' for href in hrefs)
+        (www / f"{name}.html").write_text(f"<html><head>{links}</head><body/></html>", encoding="utf-8")
+    handler = partial(_Quiet, directory=str(www))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -76,6 +85,35 @@ def test_add_list_remove(run: Run, address: str, tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_fetched_is_not_added(url: str, run: Run) -> None:
     with pytest.raises(InputError, match="cannot be fetched"):
         run("add", url)
+
+
+def test_the_feed_of_a_page_is_found_and_named_as_it_calls_itself(run: Run, address: str) -> None:
+    output = run("add", f"http://{address}/one.html", "--timezone", "Europe/London").output
+    assert f"found http://{address}/rss_1.rdf (named by the page, 1 entries)" in output
+    (row,) = json.loads(run("list", "--json").output)
+    assert (row["title"], row["url"]) == ("Bank of Esteria", f"http://{address}/rss_1.rdf")
+    assert "there already" in run("add", f"http://{address}/one.html").output
+    with pytest.raises(InputError, match="no such time zone"):
+        run("add", f"http://{address}/two.html", "--timezone", "Europe/Londn")
+
+
+def test_several_feeds_are_listed_and_one_is_chosen(run: Run, address: str) -> None:
+    with pytest.raises(InputError, match="has 2 feeds: add `--choose N`"):
+        run("add", f"http://{address}/two.html")
+    assert json.loads(run("list", "--json").output) == []
+    with pytest.raises(InputError, match="has 2 feeds"):
+        run("add", f"http://{address}/two.html", "--choose", "3")
+    assert "filings.atom" in run("add", f"http://{address}/two.html", "--choose", "2").output
+    assert [row["url"] for row in json.loads(run("list", "--json").output)] == [f"http://{address}/filings.atom"]
+
+
+def test_a_page_without_feeds_is_not_added_and_a_server_that_is_down_is(run: Run, address: str) -> None:
+    with pytest.raises(InputError, match="no feed there"):
+        run("add", f"http://{address}/none.html")
+    result = run("add", f"http://{address}/lost.xml")
+    assert "added" in result.output
+    assert "could not be read now" in result.output
+    assert [row["title"] for row in json.loads(run("list", "--json").output)] == [f"http://{address}/lost.xml"]
 
 
 def test_check_says_how_each_feed_is_and_stores_nothing(run: Run, address: str) -> None:
