@@ -40,7 +40,8 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         with context.warehouse.read() as con:
             cursor = con.execute(
                 "SELECT feed_id, title, publisher, kind, language, region, url, status, failures, last_outcome,"
-                " last_error, last_fetch_at, last_success_at, last_new_at, next_fetch_at, late.summary AS late"
+                " last_error, last_fetch_at, last_success_at, last_new_at, next_fetch_at, late.summary AS late,"
+                " coalesce(identity, 'guid') AS identity, identity_reason, identity_at"
                 " FROM feeds LEFT JOIN (SELECT key, any_value(summary) AS summary FROM incidents"
                 " WHERE scope = 'feed' AND state IN ('firing', 'acknowledged') GROUP BY key) late ON late.key = feed_id"
                 " WHERE status <> 'removed' ORDER BY kind, title"
@@ -49,7 +50,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
         feed = listed.get(row["feed_id"])
-        row |= {"url": masked(row["url"]), "state": _state(row, now)}
+        row |= {"url": masked(row["url"]), "state": "; ".join(filter(None, (_state(row, now), _known_by(row))))}
         row |= {"owner": feed.owner if feed else None, "licence": feed.licence if feed else None}
     emit(
         rows,
@@ -145,6 +146,12 @@ def export(
         except OSError as error:
             raise InputError(f"{to}: cannot be written ({error.strerror}). Name another file with --out.") from error
         out.print(f"wrote {to}")
+
+
+def _known_by(row: dict[str, Any]) -> str:
+    from pipeline.ingest.policy import Cause
+
+    return Cause(row["identity_reason"]).words if row["identity_reason"] else ""
 
 
 def _state(row: dict[str, Any], now: datetime) -> str:

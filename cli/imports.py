@@ -1,4 +1,4 @@
-"""`barograph import`: an archive of articles (CSV, JSONL, Parquet) into the store."""
+"""`barograph import`: an archive of articles (CSV, JSONL, Parquet, packed or not) into the store."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help=".csv, .jsonl or .parquet; the first two may be gzipped.")],
+    file: Annotated[Path, typer.Argument(help=".csv, .jsonl or .parquet; or one in a .gz, or several in a .zip.")],
     publisher: Annotated[str, typer.Option(help="Who published it, where no column says so.")] = "",
     columns: Annotated[
         str, typer.Option("--map", help="Our fields and the file's columns: title=Headlines,published_at=Time")
     ] = "",
     tz: Annotated[str, typer.Option(help="The zone of times that name none: an IANA name.")] = "UTC",
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the rows that were left out, and why.", show_default="FILE.rejects.csv"),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import an archive of articles; importing it again adds nothing.
+    """Import an archive of articles; importing it again adds nothing, and one that was stopped goes on.
 
     Fields: title and published_at are needed; summary, url, language and publisher are taken where there are columns
     of that name or --map says which. Dates may be ISO 8601, "31-Dec-19", "6:51 PM ET Tue, 31 Dec 2019", "Jul-18".
@@ -40,7 +44,8 @@ def import_(
     from pipeline.ingest.archive import import_archive
 
     with opened(config) as context:
-        report = import_archive(context, file, publisher or None, parse_map(columns), tz)
+        left_out = rejects or file.with_name(f"{file.name}.rejects.csv")
+        report = import_archive(context, file, publisher or None, parse_map(columns), tz, rejects=left_out)
     if as_json:
         sys.stdout.write(json.dumps({**report.counts, "notes": report.notes, "seconds": report.seconds}) + "\n")
         return

@@ -1,37 +1,34 @@
-"""Archives into `articles`: CSV, JSONL or Parquet, or a DataFrame. Importing one again adds nothing.
+"""Archives into `articles`: CSV, JSONL or Parquet, packed or not, or a DataFrame. Importing one again adds nothing.
 
 An imported article was not seen when it appeared, so `known_at` is assumed: 15 minutes after a time, a day after a
-day, a month after a month; without a date it is the time of the import, and the article is in no series.
+day, a month after a month; without a date, or with one that is still to come, it is the time of the import.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
 import logging
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
-import pyarrow.parquet as parquet
 
 from pipeline.context import Context, Report, reporting
 from pipeline.errors import InputError
-from pipeline.ingest.dates import Dated, Flag, Precision, parse_date
+from pipeline.ingest.dates import Dated, Flag, Precision, parse_date, with_flag
 from pipeline.ingest.identity import article_id, content_sha256
 from pipeline.ingest.links import http_link
 from pipeline.ingest.load import ARTICLES
+from pipeline.ingest.rejects import Reject, Rejects
+from pipeline.ingest.resume import Progress, begun, import_id, store_progress
+from pipeline.ingest.tables import Fault, Rows, Table, tables_of
 from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, plain_text
 from pipeline.publishers import owner_of
 from pipeline.warehouse import Transaction
@@ -43,7 +40,10 @@ logger = logging.getLogger(__name__)
 FIELDS = ("title", "published_at", "summary", "url", "language", "publisher")
 _REQUIRED = ("title", "published_at")
 _ALSO_KNOWN_AS = {"link": "url"}
-_CHUNK = 50_000
+# What one transaction takes: so many rows, or so many characters of text.
+_BATCH_ROWS = 20_000
+_BATCH_CHARACTERS = 20_000_000
+_COUNTED = ("rows", "new_articles", "known", "repeated", "without_title", "without_publisher", "undated")
 _LAG = {
     Precision.SECOND: timedelta(minutes=15),
     Precision.DAY: timedelta(days=1),
@@ -60,6 +60,17 @@ _FEEDS = pa.schema(
 _PUBLISHERS = pa.schema([("publisher", pa.string()), ("owner", pa.string()), ("timezone", pa.string())])
 
 
+@dataclass(frozen=True)
+class _How:
+    """How the rows of an archive are to be read."""
+
+    publisher: str | None
+    columns: Mapping[str, str]
+    zone: tzinfo
+    feed_id: str | None
+    now: datetime
+
+
 def import_archive(
     context: Context,
     path: Path,
@@ -67,20 +78,29 @@ def import_archive(
     columns: Mapping[str, str] | None = None,
     tz: str = "UTC",
     feed_id: str | None = None,
+    rejects: Path | None = None,
 ) -> Report:
-    """Import the file `path` (.csv, .jsonl or .parquet; the first two also gzipped).
+    """Import the file `path`: .csv, .jsonl or .parquet, each also in a .gz, or any number of them in a .zip.
 
     `columns` maps our `FIELDS` to the file's columns; those of the same name need no mapping. `tz` is the zone of
-    times that name none. `publisher` may come from a column instead.
+    times that name none. `publisher` may come from a column instead. Rows that are left out go to the file
+    `rejects`, with the reason. Killed, it goes on from the last batch when called again in the same way.
 
     Raises:
-        InputError: the file cannot be read, or a column is missing.
+        InputError: the file cannot be read (what came before is kept), a column is missing, or `rejects` cannot be
+            written.
     """
+    how = _How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
     with reporting("import") as report:
-        table = _read(path, report)
-        mapped = _mapped(table.column_names, columns or {}, str(path))
-        names = {field: table[column].to_pylist() for field, column in mapped.items()}
-        _import(context, report, names, table.num_rows, publisher, tz, feed_id, str(path))
+        tables = tables_of(path)
+        for table in tables:
+            _mapped(table.columns, how.columns, f"{path}: {table.name}" if len(tables) > 1 else str(path))
+            _named(table, how, str(path))
+            report.notes += table.notes
+        key = import_id(
+            path, context.progress, publisher or "", tz, feed_id or "", *sorted(map("=".join, how.columns.items()))
+        )
+        _import(context, report, tables, how, Rejects(rejects), key, path.name)
     return report
 
 
@@ -97,15 +117,23 @@ def import_frame(
     Raises:
         InputError: a column is missing.
     """
+    how = _How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
     with reporting("import") as report:
-        mapped = _mapped([str(name) for name in frame.columns], columns or {}, "the table")
-        # object: pandas would hand a missing text over as a float that is not a number.
-        plain = {
-            field: frame[column].astype(object).where(frame[column].notna(), None) for field, column in mapped.items()
-        }
-        names = {field: values.tolist() for field, values in plain.items()}
-        _import(context, report, names, len(frame), publisher, tz, feed_id, "the table")
+        table = Table("the table", [str(name) for name in frame.columns], len(frame), partial(_frame_rows, frame))
+        _mapped(table.columns, how.columns, table.name)
+        _named(table, how, table.name)
+        _import(context, report, [table], how, Rejects(None), None, table.name)
     return report
+
+
+def _frame_rows(frame: pd.DataFrame, wanted: Sequence[str], moved: Any) -> Rows:
+    for start in range(0, len(frame), _BATCH_ROWS):
+        part = frame.iloc[start : start + _BATCH_ROWS]
+        # object: pandas would hand a missing text over as a float that is not a number.
+        cells = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in wanted}
+        for i in range(len(part)):
+            yield start + i + 1, {name: values[i] for name, values in cells.items()}
+        moved(start + len(part))
 
 
 def zone_of(name: str) -> tzinfo:
@@ -133,71 +161,147 @@ class _Row:
     dated: Dated
 
 
+@dataclass
+class _Batch:
+    """Rows that one transaction will store; the same article twice in it is stored once."""
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    characters: int = 0
+    read: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.read >= _BATCH_ROWS or self.characters >= _BATCH_CHARACTERS
+
+
 def _import(
     context: Context,
     report: Report,
-    columns: Mapping[str, Sequence[Any]],
-    n: int,
-    publisher: str | None,
-    tz: str,
-    feed_id: str | None,
+    tables: Sequence[Table],
+    how: _How,
+    rejects: Rejects,
+    key: str | None,
     name: str,
 ) -> None:
-    zone, now = zone_of(tz), context.clock()
-    if publisher is None and "publisher" not in columns:
-        raise InputError(f"{name}: who published it? Give --publisher NAME, or --map publisher=COLUMN.")
-    for counted in ("rows", "new_articles", "known", "repeated", "without_title", "without_publisher", "undated"):
-        report.add(counted, 0)
-    report.add("rows", n)
-    seen: set[str] = set()
-    for start in range(0, n, _CHUNK):
-        rows = []
-        for i in range(start, min(start + _CHUNK, n)):
-            row = _row({key: values[i] for key, values in columns.items()}, publisher, feed_id, zone)
-            if isinstance(row, str):
-                report.add(row)
-                continue
-            record = _record(row, now)
-            if record["article_id"] in seen:
-                report.add("repeated")
-                continue
-            seen.add(record["article_id"])
-            report.add("undated", row.dated.published_at is None)
-            rows.append(record)
-        new = context.warehouse.transact("articles", lambda tx, batch=rows: _store(tx, batch, now))  # type: ignore[misc]
-        report.add("new_articles", new)
-        report.add("known", len(rows) - new)
-        context.progress("import", min(start + _CHUNK, n), n)
+    progress = begun(context, key, name) if key else Progress("", name, how.now)
+    if not rejects.begin(progress.rejects_bytes):
+        progress = replace(progress, rows_done=0, rejects_bytes=0, counts={})
+        rejects.begin(0)
+    report.counts = dict.fromkeys(_COUNTED, 0) | progress.counts
+    if progress.rows_done:
+        report.notes.append(f"went on after row {progress.rows_done:,}, where an import of this file was stopped")
+    done, batch = progress.rows_done, _Batch()
+    for table, number, row in _after(_all_rows(context, tables, how), progress.rows_done):
+        _take(batch, report, rejects, how, table, number, row)
+        if batch.full:
+            done += batch.read
+            progress = replace(progress, rows_done=done, rejects_bytes=rejects.flush(), counts=report.counts)
+            _commit(context, report, batch, progress, how.now)
+            batch = _Batch()
+    done += batch.read
+    progress = replace(progress, rows_done=done, rejects_bytes=rejects.flush(), counts=report.counts, finished=True)
+    _commit(context, report, batch, progress, how.now)
     _note(report)
+    if progress.rejects_bytes:
+        report.notes.append(f"the rows that were left out are in {rejects.path}, each with the reason")
+
+
+_Numbered = tuple[Table, int, "dict[str, Any] | Fault"]
+
+
+def _all_rows(context: Context, tables: Sequence[Table], how: _How) -> Iterator[_Numbered]:
+    """The rows of all tables under our names, one after another."""
+    total, before = sum(table.size for table in tables), 0
+    for table in tables:
+
+        def moved(here: int, before: int = before) -> None:
+            context.progress("import", min(before + here, total), total)
+
+        mapped, names = _mapped(table.columns, how.columns, table.name), set(table.columns)
+        for number, row in table.rows(sorted(set(mapped.values())), moved):
+            if isinstance(row, dict):
+                if table.open_ended and not names.issuperset(row):
+                    names.update(row)
+                    mapped = _mapped([*table.columns, *sorted(names - set(table.columns))], how.columns, table.name)
+                row = {ours: row.get(theirs) for ours, theirs in mapped.items()}
+            yield table, number, row
+        before += table.size
+    context.progress("import", total, total)
+
+
+def _after(rows: Iterable[_Numbered], n: int) -> Iterator[_Numbered]:
+    for i, row in enumerate(rows):
+        if i >= n:
+            yield row
+
+
+def _take(
+    batch: _Batch, report: Report, rejects: Rejects, how: _How, table: Table, number: int, row: dict[str, Any] | Fault
+) -> None:
+    batch.read += 1
+    if isinstance(row, Fault):
+        report.add(Reject.UNREADABLE)
+        rejects.add(table.name, number, Reject.UNREADABLE, row.says, row.text)
+        return
+    report.add("rows")
+    article = _row(row, how)
+    if isinstance(article, Reject):
+        report.add(article)
+        rejects.add(table.name, number, article, "", row)
+        return
+    record = _record(article, how.now)
+    if record["article_id"] in batch.records:
+        report.add("repeated")
+        return
+    report.add("undated", article.dated.published_at is None)
+    batch.records[record["article_id"]] = record
+    batch.characters += len(article.title) + len(article.summary) + len(article.url or "")
+
+
+def _commit(context: Context, report: Report, batch: _Batch, progress: Progress, now: datetime) -> None:
+    """Store a batch and how far we are, together: neither is ever without the other."""
+    records, before = list(batch.records.values()), dict(report.counts)
+
+    def work(tx: Transaction) -> dict[str, int]:
+        new = _store(tx, records, now) if records else 0
+        counts = before | {
+            "new_articles": before["new_articles"] + new,
+            "known": before["known"] + len(records) - new,
+        }
+        if progress.import_id:
+            store_progress(tx, replace(progress, counts=counts))
+        return counts
+
+    report.counts = context.warehouse.transact("articles", work)
 
 
 def _note(report: Report) -> None:
     said = {
         "without_title": "rows have no title and were left out",
         "without_publisher": "rows name no publisher and were left out (give --publisher for them)",
-        "unreadable": "rows could not be read and were left out",
+        Reject.UNREADABLE: "rows could not be read and were left out",
         "repeated": "rows repeat another row (publisher, title, date and link) and count once",
         "undated": "rows have no usable date: they are kept, but enter no series",
     }
     report.notes += [f"{report.counts[name]:,} {words}" for name, words in said.items() if report.counts.get(name)]
 
 
-def _row(values: Mapping[str, Any], publisher: str | None, feed_id: str | None, zone: tzinfo) -> _Row | str:
-    """One row cleaned, or the name of the count under which it is left out."""
+def _row(values: Mapping[str, Any], how: _How) -> _Row | Reject:
+    """One row cleaned, or why it is left out."""
     title = plain_text(_text(values.get("title")), TITLE_LIMIT)
     if not title:
-        return "without_title"
-    name = plain_text(_text(values.get("publisher")), 200) or (publisher or "").strip()
+        return Reject.WITHOUT_TITLE
+    name = plain_text(_text(values.get("publisher")), 200) or (how.publisher or "").strip()
     if not name:
-        return "without_publisher"
+        return Reject.WITHOUT_PUBLISHER
     return _Row(
         publisher=name,
-        feed_id=feed_id or f"archive:{_slug(name)}",
+        feed_id=how.feed_id or f"archive:{_slug(name)}",
         title=title,
         summary=plain_text(_text(values.get("summary")), SUMMARY_LIMIT),
         url=http_link(_text(values.get("url"))),
         language=_text(values.get("language")).lower()[:2] or None,
-        dated=_dated(values.get("published_at"), zone),
+        dated=_believed(_dated(values.get("published_at"), how.zone), how.now),
     )
 
 
@@ -222,7 +326,7 @@ def _record(row: _Row, now: datetime) -> dict[str, Any]:
         "first_seen_at": now,
         "content_sha256": content_sha256(row.title, row.summary),
         "imported": True,
-        "known_at": at + _LAG[dated.precision] if at else now,
+        "known_at": at + _LAG[dated.precision] if at and dated.flag is Flag.OK else now,
     }
 
 
@@ -249,9 +353,18 @@ def _store(tx: Transaction, rows: list[dict[str, Any]], now: datetime) -> int:
 
 def _dated(value: Any, zone: tzinfo) -> Dated:
     if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=zone)
-        return Dated(moment.astimezone(UTC), value.isoformat(), Precision.SECOND, Flag.OK)
+        try:
+            moment = (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return Dated(None, value.isoformat(), Precision.NONE, Flag.UNPARSABLE)
+        return Dated(moment, value.isoformat(), Precision.SECOND, Flag.OK)
     return _parsed(_text(value), zone)
+
+
+def _believed(dated: Dated, now: datetime) -> Dated:
+    """An archive may be as old as it likes, but it does not know what is to come."""
+    flagged = with_flag(dated, now)
+    return flagged if flagged.flag is Flag.FUTURE else dated
 
 
 @lru_cache(maxsize=4096)
@@ -291,66 +404,6 @@ def _mapped(have: Sequence[str], asked: Mapping[str, str], name: str) -> dict[st
     return found
 
 
-def _read(path: Path, report: Report) -> pa.Table:
-    kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    readers = {"csv": _read_csv, "jsonl": _read_jsonl, "ndjson": _read_jsonl, "parquet": _read_parquet}
-    if kind not in readers:
-        raise InputError(f"{path}: give a .csv, .jsonl or .parquet file (the first two may be gzipped).")
-    try:
-        return readers[kind](path, report)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}). Check the path and the file.") from error
-    except (pa.ArrowInvalid, UnicodeDecodeError, EOFError, csv.Error) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as {kind} ({first}). Check that it is what its name says.") from error
-
-
-def _bytes(path: Path) -> bytes:
-    data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-
-
-def _read_csv(path: Path, report: Report) -> pa.Table:
-    data = _bytes(path)
-    try:
-        data.decode("utf-8")
-        encoding = "utf-8"
-    except UnicodeDecodeError:
-        # What spreadsheets on Windows write; every byte has a meaning in it, so nothing is lost.
-        encoding = "cp1252"
-        report.notes.append("the file is not UTF-8 and was read as Windows-1252")
-    header = next(csv.reader(io.StringIO(data[:65_536].decode(encoding, "replace").removeprefix("\ufeff"))), [])
-
-    def bad(row: arrow_csv.InvalidRow) -> str:
-        report.add("unreadable")
-        return "skip"
-
-    return arrow_csv.read_csv(
-        io.BytesIO(data),
-        read_options=arrow_csv.ReadOptions(encoding=encoding),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={name: pa.string() for name in header}, strings_can_be_null=False
-        ),
-    )
-
-
-def _read_jsonl(path: Path, report: Report) -> pa.Table:
-    rows: list[dict[str, Any]] = []
-    for line in _bytes(path).decode("utf-8", "replace").split("\n"):  # splitlines() also cuts at U+2028
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            row = None
-        if isinstance(row, dict):
-            rows.append({str(key): None if value is None else str(value) for key, value in row.items()})
-        else:
-            report.add("unreadable")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
-
-
-def _read_parquet(path: Path, report: Report) -> pa.Table:
-    return parquet.read_table(path)
+def _named(table: Table, how: _How, name: str) -> None:
+    if how.publisher is None and "publisher" not in _mapped(table.columns, how.columns, name):
+        raise InputError(f"{name}: who published it? Give --publisher NAME, or --map publisher=COLUMN.")

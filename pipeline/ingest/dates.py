@@ -68,7 +68,10 @@ _CLOCK_FIRST = re.compile(
 )
 _HAS_CLOCK = re.compile(r"\d:\d\d")
 _HAS_DATE = re.compile(rf"\d{{4}}-\d\d|\d{{4}}\d\d\d\dT|\b{_MONTH}", re.IGNORECASE)
-_EPOCH = re.compile(r"(\d{10})(\d{3})?")
+_CLOCK_ALONE = re.compile(
+    r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::[0-5]\d)?\s*(?P<half>[ap]\.?m\.?)?\s+(?P<zone>[A-Z]{1,4})", re.IGNORECASE
+)
+_EPOCH = re.compile(r"(\d{10})(?:\d{3}|\.\d+)?")
 _ORDINAL = re.compile(r"(\d{4})-(\d{3})(T.+)")
 
 # Slips that feeds make again and again, each with the way it is meant.
@@ -97,8 +100,10 @@ class _Century(dateutil_parser.parserinfo):
 _PARSER = dateutil_parser.parser(_Century())
 
 
-def parse_date(text: str | None, zone: tzinfo = UTC) -> Dated:
+def parse_date(text: str | None, zone: tzinfo = UTC, seen: datetime | None = None) -> Dated:
     """Read one date; where it names no zone of its own it is a time in `zone`.
+
+    A time with a zone and no day (`6:51 PM ET`) is the last such time before it was `seen`; without that, nothing.
 
     Understands ISO 8601, RFC 822, `31-Dec-19`, `6:51 PM ET Tue, 31 Dec 2019`, `Dec 31, 2019`, `Jul-18`, `2019-12`,
     and seconds or milliseconds since 1970. A date of figures and slashes alone can mean two days, and a zone whose
@@ -108,7 +113,7 @@ def parse_date(text: str | None, zone: tzinfo = UTC) -> Dated:
     if not raw:
         return Dated(None, raw, Precision.NONE, Flag.MISSING)
     try:
-        found = _epoch(raw) or _read(raw, zone)
+        found = _epoch(raw) or _clock_alone(raw, seen) or _read(raw, zone)
         return Dated(found[0].astimezone(UTC), raw, found[1]) if found else _unparsable(raw)
     except (ValueError, OverflowError, TypeError):
         return _unparsable(raw)
@@ -154,6 +159,18 @@ def _read(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
 def _epoch(raw: str) -> tuple[datetime, Precision] | None:
     match = _EPOCH.fullmatch(raw)
     return (datetime.fromtimestamp(int(match[1]), UTC), Precision.SECOND) if match else None
+
+
+def _clock_alone(raw: str, seen: datetime | None) -> tuple[datetime, Precision] | None:
+    match = _CLOCK_ALONE.fullmatch(raw)
+    if match is None or seen is None or (zone := named_zone(match["zone"], None)) is None:
+        return None
+    hour, half = int(match["hour"]), (match["half"] or "").lower()[:1]
+    if half:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    latest = (seen + _AHEAD[Precision.SECOND]).astimezone(zone)
+    at = latest.replace(hour=hour, minute=int(match["minute"]), second=0, microsecond=0, fold=0)
+    return (at if at <= latest else at - timedelta(days=1)), Precision.SECOND
 
 
 def _iso(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:

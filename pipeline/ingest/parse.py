@@ -194,7 +194,7 @@ def _id(item: Item, title: str, link: str | None, link_key: str | None, feed_id:
 
 
 def _dated(text: str, now: datetime) -> Dated:
-    dated = with_flag(parse_date(text), now)
+    dated = with_flag(parse_date(text, seen=now), now)
     return replace(dated, raw=plain_text(dated.raw, 200))
 
 

@@ -75,6 +75,8 @@ def _both_ends(body: bytes) -> tuple[bytes, int]:
 def _item(raw: Mapping[str, Any]) -> Item:
     dates = (str(raw.get(name) or "") for name in ("published", "updated", "created"))
     title, link = str(raw.get("title") or ""), str(raw.get("link") or "")
+    if raw.get("guidislink") and not link.lower().startswith(("http://", "https://")):
+        link = ""  # RSS calls every guid a permanent link that does not say otherwise; "abc123" is none
     return Item(
         title=title,
         summary=str(raw.get("summary") or _content(raw)),

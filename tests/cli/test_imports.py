@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def test_import_tells_what_it_did(tmp_path: Path) -> None:
     (tmp_path / "barograph.toml").write_text("", encoding="utf-8")
     app = typer.Typer()
     imports.register(app)
-    command = [str(ARCHIVE), "--publisher", "Harbour Gazette", "--map", "title=Headlines, published_at=Time"]
+    archive = shutil.copyfile(ARCHIVE, tmp_path / "gazette.csv")
+    command = [str(archive), "--publisher", "Harbour Gazette", "--map", "title=Headlines, published_at=Time"]
     command += ["--config", str(tmp_path / "barograph.toml")]
 
     first = CliRunner().invoke(app, command)
@@ -29,6 +31,8 @@ def test_import_tells_what_it_did(tmp_path: Path) -> None:
     assert first.exit_code == 0, first.output
     assert "5 new of 7 rows" in first.output
     assert "1 rows have no title" in first.output
+    assert "gazette.csv.rejects.csv, each with the reason" in first.output
+    assert (tmp_path / "gazette.csv.rejects.csv").read_text(encoding="utf-8").count("\n") == 3
     counts = json.loads(again.output)
     assert (counts["new_articles"], counts["known"]) == (0, 5)
 
