@@ -82,20 +82,20 @@ def hours_of(moment: datetime) -> float:
 
 
 def cadence(arrivals: Hours, now: float, place: LocalTime = UTC_CLOCK) -> Cadence | None:
-    """The cadence from the arrivals of the eight weeks before `now`; None while a feed is too young to be judged.
+    """The cadence from the arrivals (sorted) of the eight weeks before `now`; None while a feed is too young.
 
     Each hour of the week is shrunk to the feed's own mean: (count + 2 × mean) / (weeks seen + 2).
     """
-    seen = arrivals[(arrivals >= now - WINDOW_HOURS) & (arrivals <= now)]
-    span = now - float(seen.min()) if seen.size else 0.0
+    first, last = np.searchsorted(arrivals, now - WINDOW_HOURS), np.searchsorted(arrivals, now, side="right")
+    seen = arrivals[first:last]
+    span = now - float(seen[0]) if seen.size else 0.0
     if seen.size < _MIN_ARRIVALS or span < _MIN_SPAN_HOURS:
         return None
-    # Half hours, because some clocks stand at them: how often each hour of the week has been seen.
-    watched = np.arange(np.floor(now - span), now, 0.5) + 0.25
-    weeks = np.bincount(_hour_of_week(watched, place), minlength=WEEK) / 2
-    articles = np.bincount(_hour_of_week(seen, place), minlength=WEEK)
-    _, first = np.unique(np.floor(place.of(seen)), return_index=True)
-    busy = np.bincount(_hour_of_week(seen[first], place), minlength=WEEK)
+    weeks = _weeks_seen(now - span, now, place)
+    whole = np.floor(place.of(seen) + _THURSDAY)
+    articles = np.bincount(whole.astype(np.int64) % WEEK, minlength=WEEK)
+    fresh = whole[np.diff(whole, prepend=-np.inf) != 0]
+    busy = np.bincount(fresh.astype(np.int64) % WEEK, minlength=WEEK)
     chance = np.minimum(_shrunk(busy, weeks), _BUSIEST)
     rate, hazard = _shrunk(articles, weeks), -np.log1p(-chance)
     # The logarithm of an estimate is too large on average; hours with news cannot outnumber the articles.
@@ -157,8 +157,14 @@ def covered(
     return polled & (chance_of_silence(known, last, ends) >= p_limit)
 
 
-def _hour_of_week(when: Hours, place: LocalTime) -> NDArray[np.int64]:
-    return np.asarray(np.floor(place.of(when) + _THURSDAY).astype(np.int64) % WEEK)
+def _weeks_seen(start: float, end: float, place: LocalTime) -> Hours:
+    """How many times each hour of the week has passed on the clock of `place`, parts of hours as parts."""
+    turns = place.starts[(place.starts > start) & (place.starts < end)]
+    edges = np.concatenate([[start], turns, [end]])
+    offsets = place.offsets[place.pieces(edges[:-1])]
+    weeks, rest = np.divmod(np.stack([edges[:-1] + offsets, edges[1:] + offsets]) + _THURSDAY, WEEK)
+    passed = weeks[..., np.newaxis] + np.clip(rest[..., np.newaxis] - np.arange(WEEK), 0.0, 1.0)
+    return np.asarray((passed[1] - passed[0]).sum(axis=0))
 
 
 def _shrunk(counts: NDArray[np.int64], weeks: Hours) -> Hours:

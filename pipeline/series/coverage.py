@@ -117,12 +117,19 @@ def rows(
     feeds = histories(con, as_of, clock_column)
     polled = [feed.polls[-1] for feed in feeds if feed.polls.size]
     end = health.hours_of(now) if now else max(polled, default=0.0)
-    frames = [
-        frame for feed in feeds for day in _days(feed, days, end) if (frame := _of_day(feed, day, end)) is not None
+    # Plain arrays until the end: a frame for each feed and day would cost as much as all the rest.
+    parts = [
+        (feed.publisher, part)
+        for feed in feeds
+        for day in _days(feed, days, end)
+        if (part := _of_day(feed, day, end)) is not None
     ]
-    if not frames:
+    if not parts:
         return _SCHEMA.empty_table()
-    hourly = pd.concat(frames, ignore_index=True)
+    hourly = pd.DataFrame(
+        np.concatenate([part for _, part in parts]), columns=["hour", "expected", "covered", "arrived"]
+    )
+    hourly["publisher"] = np.repeat([publisher for publisher, _ in parts], [len(part) for _, part in parts])
     daily = hourly.assign(hour=np.floor(hourly["hour"] / 24) * 24).groupby(["publisher", "hour"], as_index=False).sum()
     both = pd.concat([hourly.assign(grain="hour"), daily.assign(grain="day")], ignore_index=True)
     both["bucket_start"] = pd.to_datetime(both["hour"] * 3600, unit="s", utc=True)
@@ -137,7 +144,8 @@ def _days(feed: FeedHistory, days: Sequence[date] | None, end: float) -> list[fl
     return [day * 24.0 for day in sorted(wanted) if first <= day <= last]
 
 
-def _of_day(feed: FeedHistory, day: float, end: float) -> pd.DataFrame | None:
+def _of_day(feed: FeedHistory, day: float, end: float) -> NDArray[np.float64] | None:
+    """Of each hour of a day: its start, expected, covered, arrived; None for a feed too young to be expected."""
     # What it did before the day; a dead feed goes on to be expected until somebody takes it out of the list.
     known = health.before_silence(feed.arrivals, max(day, feed.added), feed.place)
     if known is None:
@@ -149,15 +157,7 @@ def _of_day(feed: FeedHistory, day: float, end: float) -> pd.DataFrame | None:
     expected = health.expected_arrivals(known, starts, ends)
     good = health.covered(known, feed.arrivals, feed.polls, starts, ends)
     arrived = np.searchsorted(feed.own, ends) - np.searchsorted(feed.own, starts)
-    return pd.DataFrame(
-        {
-            "publisher": feed.publisher,
-            "hour": np.floor(starts),
-            "expected": expected,
-            "covered": np.where(good, expected, 0.0),
-            "arrived": arrived.astype(np.int64),
-        }
-    )
+    return np.column_stack([np.floor(starts), expected, np.where(good, expected, 0.0), arrived])
 
 
 def _sorted_hours(frame: pd.DataFrame, by: str) -> dict[str, NDArray[np.float64]]:
