@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,8 @@ from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.identity import feed_id
 from pipeline.ingest.links import canonical_link
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
-from pipeline.ingest.parse import Entry, parse
+from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
+from pipeline.ingest.pool import ParserPool
 from pipeline.local_time import local_time
 from pipeline.series.coverage import FeedHistory, histories
 
@@ -25,7 +29,11 @@ __all__ = ["check_feeds"]
 
 
 def check_feeds(
-    context: Context, feeds: Sequence[CatalogueFeed], *, fetcher: Fetcher | None = None
+    context: Context,
+    feeds: Sequence[CatalogueFeed],
+    *,
+    fetcher: Fetcher | None = None,
+    parser: Parser | None = None,
 ) -> list[dict[str, Any]]:
     """One row per feed, in their order; nothing is stored.
 
@@ -36,30 +44,42 @@ def check_feeds(
     with context.warehouse.read() as con:
         past = {history.feed_id: history for history in histories(con)}
     by_id = {feed_id(feed.url): feed for feed in feeds}
-    seen: dict[str, Seen] = {}
+    ingest = context.settings.ingest
+    parser = parser or ParserPool(ingest.parsers, ingest.parse_timeout_s)
+    answers: dict[str, Fetched] = {}
+    digests: dict[str, str] = {}
+    # The bodies of hundreds of feeds wait on the disk, not in memory, until they are read.
+    with TemporaryDirectory(prefix="barograph-check-") as folder:
 
-    def deliver(fetched: Fetched) -> None:
-        key = fetched.feed_id
-        seen[key] = _seen(context, by_id[key], fetched, past.get(key))
-        context.progress("check", len(seen), len(by_id))
+        def deliver(fetched: Fetched) -> None:
+            if fetched.outcome is None:
+                (Path(folder) / fetched.feed_id).write_bytes(fetched.body)
+                digests[fetched.feed_id] = hashlib.sha256(fetched.body).hexdigest()
+            answers[fetched.feed_id] = replace(fetched, body=b"")
+            context.progress("check", len(answers), len(by_id))
 
-    wanted = [Wanted(key, feed.url) for key, feed in by_id.items()]
-    (fetcher or HttpFetcher(context.settings.ingest))(wanted, deliver)
-    ordered = [seen[key] for key in by_id]
-    return [_row(one, found) for one, found in zip(ordered, diagnose(ordered), strict=True)]
+        (fetcher or HttpFetcher(ingest))([Wanted(key, feed.url) for key, feed in by_id.items()], deliver)
+        read = [key for key in by_id if answers[key].outcome is None]
+        bodies = (_body(answers[key], Path(folder) / key, context) for key in read)
+        parsed = dict(zip(read, parser(bodies), strict=True))
+    seen = [
+        replace(_seen(context, feed, answers[key], parsed.get(key), past.get(key)), body_sha256=digests.get(key, ""))
+        for key, feed in by_id.items()
+    ]
+    return [_row(one, found) for one, found in zip(seen, diagnose(seen), strict=True)]
 
 
-def _seen(context: Context, feed: CatalogueFeed, fetched: Fetched, past: FeedHistory | None) -> Seen:
-    outcome, error, warnings = fetched.outcome, fetched.error, ""
+def _body(fetched: Fetched, file: Path, context: Context) -> Body:
+    url = fetched.final_url or fetched.url
+    return Body(file.read_bytes(), fetched.feed_id, fetched.content_type, url, context.clock())
+
+
+def _seen(
+    context: Context, feed: CatalogueFeed, fetched: Fetched, parsed: ParsedFeed | None, past: FeedHistory | None
+) -> Seen:
+    outcome, error, warnings = fetched.outcome or Outcome.NEW, fetched.error, ""
     entries: tuple[Entry, ...] = ()
-    if outcome is None:
-        parsed = parse(
-            fetched.body,
-            feed_id=fetched.feed_id,
-            content_type=fetched.content_type,
-            url=fetched.final_url or fetched.url,
-            now=context.clock(),
-        )
+    if parsed is not None:
         outcome, error, warnings = parsed.outcome or Outcome.NEW, parsed.error, "; ".join(parsed.warnings)
         entries = parsed.entries
     now = context.clock()
@@ -74,7 +94,6 @@ def _seen(context: Context, feed: CatalogueFeed, fetched: Fetched, past: FeedHis
         newest=max((date for date in dates if date <= now), default=None),
         final_url=fetched.final_url,
         moved_to=fetched.moved_to,
-        body_sha256=hashlib.sha256(fetched.body).hexdigest() if entries else "",
         lateness=_lateness(feed, past, np.sort([health.hours_of(date) for date in dates]), health.hours_of(now)),
     )
 

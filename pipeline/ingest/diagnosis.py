@@ -33,7 +33,7 @@ class Problem(StrEnum):
 class Seen:
     """One feed as a check saw it. `entries`: what identifies each; `error` says what to do where it failed.
 
-    `moved_to`: where permanent redirects lead; `body_sha256` is '' without entries; `lateness` None where the feed's
+    `moved_to`: where permanent redirects lead; `body_sha256` is '' where no body came; `lateness` None where the feed's
     pace is not known.
     """
 
@@ -144,7 +144,7 @@ def _twins(feeds: Sequence[Seen]) -> dict[int, tuple[Seen, str]]:
         led = {at, *(canonical_link(url) for url in (feed.final_url, feed.moved_to) if url)}
         marks = [("the same address", listed, at)]
         marks += [("both lead to one address", places, place) for place in led if feed.outcome in SUCCESSES]
-        marks += [("the same bytes", bodies, feed.body_sha256)] if feed.body_sha256 else []
+        marks += [("the same bytes", bodies, feed.body_sha256)] if feed.body_sha256 and feed.entries else []
         for why, seen, mark in marks:
             if (first := seen.setdefault(mark, n)) != n:
                 found.setdefault(n, (feeds[first], why))

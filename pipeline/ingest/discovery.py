@@ -24,7 +24,8 @@ from pipeline.ingest.client import HttpFetcher
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.links import canonical_link, http_link
 from pipeline.ingest.outcomes import Outcome
-from pipeline.ingest.parse import ParsedFeed, parse
+from pipeline.ingest.parse import Body, Parser
+from pipeline.ingest.pool import ParserPool
 from pipeline.ingest.sitemap import looks_so as is_sitemap
 from pipeline.ingest.text import plain_text
 
@@ -68,18 +69,22 @@ class FoundFeed:
     language: str | None = None
 
 
-def find_feeds(context: Context, url: str, *, fetcher: Fetcher | None = None) -> list[FoundFeed]:
+def find_feeds(
+    context: Context, url: str, *, fetcher: Fetcher | None = None, parser: Parser | None = None
+) -> list[FoundFeed]:
     """The feeds of the page at `url`, or `url` itself if it is one; none if there are none.
 
     Raises:
         FetchFailed: the page could not be fetched.
     """
-    search = _Search(context, fetcher or HttpFetcher(context.settings.ingest), url)
+    ingest = context.settings.ingest
+    parser = parser or ParserPool(ingest.parsers, ingest.parse_timeout_s)
+    search = _Search(context, fetcher or HttpFetcher(ingest), parser, url)
     page = search.ask([url])[url]
     if page.outcome is not None:
         raise FetchFailed(str(page.outcome), page.error, page.status)
-    if itself := search.read(page, How.ADDRESS):
-        return [itself]
+    if itself := search.read([page], How.ADDRESS):
+        return list(itself.values())
     at = page.final_url or url
     search = replace(search, page=at)
     if is_sitemap(page.body):
@@ -125,6 +130,7 @@ class _Search:
 
     context: Context
     fetcher: Fetcher
+    parser: Parser
     page: str
     answers: dict[str, Fetched] = field(default_factory=dict)
 
@@ -138,13 +144,17 @@ class _Search:
         self.fetcher([Wanted(url, url) for url in dict.fromkeys(urls) if url not in self.answers], deliver)
         return self.answers
 
-    def read(self, fetched: Fetched, how: How, title: str = "") -> FoundFeed | None:
-        """The feed of a body, if it is one."""
-        parsed = self._parsed(fetched)
-        if parsed is None or parsed.outcome not in (None, Outcome.EMPTY):
-            return None
-        name = parsed.title or title
-        return FoundFeed(fetched.url, name, parsed.form, len(parsed.entries), how, parsed.language)
+    def read(self, answers: Sequence[Fetched], how: How, titles: dict[str, str] | None = None) -> dict[str, FoundFeed]:
+        """Those of the answers that are feeds, by their address."""
+        here = [one for one in answers if one.outcome is None]
+        now = self.context.clock()
+        bodies = (Body(one.body, one.feed_id, one.content_type, one.final_url or one.url, now) for one in here)
+        found = {}
+        for one, parsed in zip(here, self.parser(bodies), strict=True):
+            if parsed.outcome in (None, Outcome.EMPTY):
+                name = parsed.title or (titles or {}).get(one.url, "")
+                found[one.url] = FoundFeed(one.url, name, parsed.form, len(parsed.entries), how, parsed.language)
+        return found
 
     def try_all(self, urls: Iterable[str], how: How, titles: dict[str, str] | None = None) -> list[FoundFeed]:
         """Those of the addresses that are feeds, in their order, each once however many addresses it has."""
@@ -152,11 +162,9 @@ class _Search:
         answers = self.ask(wanted)
         found: list[FoundFeed] = []
         seen: set[str] = set()
-        for url in wanted:
-            answer = answers[url]
-            feed = self.read(answer, how, (titles or {}).get(url, ""))
-            marks = {canonical_link(answer.final_url or url), hashlib.sha256(answer.body).hexdigest()}
-            if feed and not marks & seen:
+        for url, feed in self.read([answers[url] for url in wanted], how, titles).items():
+            marks = {canonical_link(answers[url].final_url or url), hashlib.sha256(answers[url].body).hexdigest()}
+            if not marks & seen:
                 found.append(feed)
                 seen |= marks
         return found
@@ -180,17 +188,6 @@ class _Search:
                 continue
             if inside or not target.exempt:
                 yield url
-
-    def _parsed(self, fetched: Fetched) -> ParsedFeed | None:
-        if fetched.outcome is not None:
-            return None
-        return parse(
-            fetched.body,
-            feed_id=fetched.feed_id,
-            content_type=fetched.content_type,
-            url=fetched.final_url or fetched.url,
-            now=self.context.clock(),
-        )
 
 
 class _Links(HTMLParser):

@@ -163,4 +163,5 @@ def test_the_catalogue_that_ships_is_used_where_there_is_none(run: Run, tmp_path
         row["kind"] for row in rows
     }
     assert all(row["url"].startswith("https://") and row["publisher"] for row in rows)
+    assert all(row["owner"] and row["licence"] and row["language"] and row["region"] for row in rows)
     assert len({row["feed_id"] for row in rows}) == len(rows)
