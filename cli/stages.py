@@ -47,8 +47,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(stage: str) -> Callable[..., None]:
-    if stage == "score":
-        return _score
+    if stage in _OWN:
+        return _OWN[stage]
     if stage == "aggregate":
 
         def with_full(full: FullOption = False, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -62,6 +62,28 @@ def _command(stage: str) -> Callable[..., None]:
             _print([run_stage(stage, context)], as_json)
 
     return plain
+
+
+def _ingest(
+    from_raw: Annotated[
+        list[datetime] | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            help="Fetch nothing; take in again what was kept of this day (UTC). May be given several times.",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    with opened(config) as context:
+        if not from_raw:
+            _print([run_stage("ingest", context)], as_json)
+            return
+        from pipeline.ingest import rebuild
+
+        # The oldest first: what came later must find what was known by then.
+        _print([rebuild(context, day) for day in sorted({moment.date() for moment in from_raw})], as_json)
 
 
 def _score(
@@ -81,6 +103,9 @@ def _score(
             options = {"scorer": load_scorer(model, context.settings.model.device), "artifact": place_of(model)}
         start = since.replace(tzinfo=UTC) if since else None
         _print([run_stage("score", context, since=start, **options)], as_json)
+
+
+_OWN: dict[str, Callable[..., None]] = {"ingest": _ingest, "score": _score}
 
 
 def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -7,8 +7,9 @@ from pipeline.ingest.catalogue import sync
 from pipeline.ingest.client import Fetcher
 from pipeline.ingest.fetch import FetchCounts, batches, fetch
 from pipeline.ingest.load import load
+from pipeline.ingest.rebuild import rebuild
 
-__all__ = ["FetchCounts", "batches", "fetch", "load", "run", "sync"]
+__all__ = ["FetchCounts", "batches", "fetch", "load", "rebuild", "run", "sync"]
 
 
 def run(context: Context, *, fetcher: Fetcher | None = None) -> Report:

@@ -1,0 +1,120 @@
+"""What the feeds answered, kept by day for so long as the settings say: the warehouse can be rebuilt from it.
+
+`YYYY-MM-DD/` holds one file per load, named by the time at which the store took it in; its attempts leave the spool
+only when that file is safe. Two loads never write the same file, so that they need not wait for each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from pipeline.ingest.outcomes import Outcome
+from pipeline.ingest.records import DAMAGE, Spooled, frame, records
+from pipeline.ingest.spool import Spool
+
+__all__ = ["RawStore", "Taken"]
+
+logger = logging.getLogger(__name__)
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# Attempts without a body that share a frame: so many compress well, and none of them is large.
+_TOGETHER = 1_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """When the store took an attempt in, and what it made of it."""
+
+    at: datetime
+    outcome: str
+
+
+@dataclass(frozen=True)
+class RawStore:
+    """The folders by day under `[store] raw`."""
+
+    raw: Path
+
+    def keep(self, paths: Sequence[Path], taken: Mapping[str, Taken]) -> None:
+        """Move these files of the spool, which the store has taken in, to their day; bodies seen before are let go."""
+        by_load: dict[datetime, list[Spooled]] = {}
+        for spooled in Spool(self.raw).read(paths):
+            how = taken[spooled.fetch_id]
+            if how.outcome == Outcome.SAME_BODY:
+                spooled = replace(spooled, fetched=replace(spooled.fetched, outcome=Outcome.SAME_BODY, body=b""))
+            by_load.setdefault(how.at, []).append(replace(spooled, known_at=how.at))
+        for at, attempts in by_load.items():
+            self._write(at, attempts)
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def days(self) -> list[date]:
+        """The days that are kept, oldest first."""
+        if not self.raw.is_dir():
+            return []
+        return sorted(filter(None, map(_day, self.raw.iterdir())))
+
+    def loads(self, day: date) -> Iterator[list[Spooled]]:
+        """The attempts of each load of `day`, in the order in which the store took them in, each attempt once.
+
+        What is damaged is told in the log and left out.
+        """
+        seen: set[str] = set()
+        for path in sorted((self.raw / day.isoformat()).glob("*.zst")):
+            attempts = []
+            try:
+                for spooled in records(path):
+                    if spooled.fetch_id not in seen:
+                        seen.add(spooled.fetch_id)
+                        attempts.append(spooled)
+            except DAMAGE as error:
+                logger.warning("%s is damaged (%s): %d attempts of it could be read", path, error, len(attempts))
+            yield attempts
+
+    def retire(self, today: date, keep: int) -> int:
+        """Remove the days that are more than `keep` days ago, and damaged files of then; answers how many days."""
+        limit = today - timedelta(days=keep)
+        old = [day for day in self.days() if day < limit]
+        for day in old:
+            folder = self.raw / day.isoformat()
+            with suppress(OSError):  # another process may be removing it, or still writing there
+                for path in folder.iterdir():
+                    path.unlink(missing_ok=True)
+                folder.rmdir()
+        for path in (self.raw / "rejected").glob("*"):
+            if path.name < f"{limit:%Y%m%d}":
+                path.unlink(missing_ok=True)
+        return len(old)
+
+    def _write(self, at: datetime, attempts: Sequence[Spooled]) -> None:
+        folder = self.raw / f"{at:%Y-%m-%d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # The same attempts have the same name: to write them again after a crash replaces what was there.
+        ids = hashlib.sha256("".join(sorted(attempt.fetch_id for attempt in attempts)).encode()).hexdigest()
+        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{ids[:12]}.zst"
+        bare = [attempt for attempt in attempts if not attempt.fetched.body]
+        partial = path.with_suffix(".tmp")
+        with partial.open("wb") as file:
+            for attempt in attempts:
+                if attempt.fetched.body:
+                    file.write(frame([attempt]))
+            for start in range(0, len(bare), _TOGETHER):
+                file.write(frame(bare[start : start + _TOGETHER]))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+def _day(path: Path) -> date | None:
+    try:
+        return date.fromisoformat(path.name) if _DAY.fullmatch(path.name) else None
+    except ValueError:
+        return None
