@@ -121,8 +121,11 @@ def parse(body: bytes, *, feed_id: str, content_type: str, url: str, now: dateti
     items, end = within(document.items)
     if end:
         warnings.append(f"{max(document.total, len(document.items)):,} entries; only the {end} {len(items)} were read")
+    entries = tuple(_entries(items, feed_id, url, now, warnings))
+    if not entries:
+        return replace(nothing(Outcome.EMPTY, "None of its entries has any text"), form=str(document.form))
     return ParsedFeed(
-        entries=tuple(_entries(items, feed_id, url, now, warnings)),
+        entries=entries,
         language=_language(document.language),
         title=plain_text(document.title, 200),
         warnings=tuple(warnings),

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _CLOSED = re.compile(rb"</(?:\w+:)?(?:item|entry)\s*>")
 _ROOT_CLOSED = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|([0-9]{1,10}));", re.IGNORECASE)
 # "4 - Name (0001234567) (Reporting)": the form, the filer, its number, its part in the filing.
 _FILING_TITLE = re.compile(r"\s*\S[\w/ .-]{0,20} - .+ \(\d{10}\) \([A-Za-z ]+\)\s*")
 _FILING_LINK = re.compile(r"https?://(?:www\.)?sec\.gov/(?:Archives/edgar|cgi-bin/browse-edgar|ix\?)", re.IGNORECASE)
@@ -31,7 +32,7 @@ def read(body: bytes, content_type: str, url: str) -> Document:
         Unusable: it is no feed (`not_a_feed`), or the parser gave up on it (`malformed`).
     """
     shorter, total = _both_ends(body)
-    parsed = _fed(shorter, content_type, url)
+    parsed = _fed(shorter, content_type)
     found, problem = list(parsed.entries), parsed.get("bozo_exception")
     if not parsed.version and not found:
         raise Unusable(Outcome.NOT_A_FEED, _looks_like(body))
@@ -53,15 +54,25 @@ def read(body: bytes, content_type: str, url: str) -> Document:
     )
 
 
-def _fed(body: bytes, content_type: str, url: str) -> Any:
-    headers = {"content-type": content_type or "application/xml", "content-location": url}
+def _fed(body: bytes, content_type: str) -> Any:
+    # Not told where the body is from: it would make addresses of guids such as "4711", others at every move.
+    headers = {"content-type": content_type or "application/xml"}
     try:
         return feedparser.parse(
-            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+            io.BytesIO(_REFERENCE.sub(_reference, body)),
+            response_headers=headers,
+            sanitize_html=False,
+            resolve_relative_uris=False,
         )
     except Exception as error:
         logger.info("feedparser gave up: %r", error)
         raise Unusable(Outcome.MALFORMED, f"The parser gave up ({type(error).__name__})") from error
+
+
+def _reference(match: re.Match[bytes]) -> bytes:
+    """A reference to a character; nothing where there is no such character, since feedparser breaks at those."""
+    code = int(match[1], 16) if match[1] else int(match[2])
+    return match[0] if 0 < code < 0xD800 or 0xDFFF < code <= 0x10FFFF else b""
 
 
 def _both_ends(body: bytes) -> tuple[bytes, int]:
@@ -75,7 +86,7 @@ def _both_ends(body: bytes) -> tuple[bytes, int]:
 def _item(raw: Mapping[str, Any]) -> Item:
     dates = (str(raw.get(name) or "") for name in ("published", "updated", "created"))
     title, link = str(raw.get("title") or ""), str(raw.get("link") or "")
-    if raw.get("guidislink") and not link.lower().startswith(("http://", "https://")):
+    if raw.get("guidislink") and "/" not in str(raw.get("id")):
         link = ""  # RSS calls every guid a permanent link that does not say otherwise; "abc123" is none
     return Item(
         title=title,

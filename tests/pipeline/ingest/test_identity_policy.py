@@ -16,6 +16,7 @@ from pipeline import ingest
 from pipeline.context import Context
 from pipeline.ingest.identity import MAX_REVISIONS, Candidate, Known, Reason, decide
 from pipeline.ingest.links import canonical_link
+from pipeline.ingest.parse import parse
 from pipeline.ingest.policy import Cause, Identity, Memory, Policy, learned, resolve
 from tests.conftest import MovableClock
 from tests.pipeline.ingest.conftest import Page, Site, item, rows, rss
@@ -104,6 +105,16 @@ def test_a_steady_feed_stays_with_its_guids_through_edits_and_moves(
         )
     assert identity_of(context) == ("guid", None, None)
     assert counted(context) == (6, 9)
+
+
+def test_where_a_feed_is_fetched_from_changes_no_guid() -> None:
+    body = rss(item("Story", "/a", guid="4711"), item("Other", guid="4712"))
+    at = [
+        parse(body, feed_id="f", content_type="", url=url, now=NOW).entries
+        for url in ("https://a.example/rss", "https://b.example/x/feed")
+    ]
+    assert [entry.article_id for entry in at[0]] == [entry.article_id for entry in at[1]]
+    assert [entry.url for entry in at[0]] == ["https://a.example/a", None]
 
 
 def test_one_restless_poll_is_no_habit(poll: Callable[[Sequence[str]], None], context: Context) -> None:

@@ -116,6 +116,11 @@ def test_no_title_raises_or_keeps_markup(text: str) -> None:
         ("<svg onload=alert(1)>Loss", "Loss"),
         ("<\u200bscript>x()</\u200bscript>Profit", "Profit"),
         ("&lt;&#8203;img src=x onerror=x()&gt;Profit", "Profit"),
+        ("&lt;\u200dscript>x()&lt;/\u200dscript>Profit", "Profit"),
+        (
+            "Ap\u200dple, \U0001f468\u200d\U0001f469, \u0645\u06cc\u200c\u062e",
+            "Apple, \U0001f468\u200d\U0001f469, \u0645\u06cc\u200c\u062e",
+        ),
         ("5 < 6 and R&D", "5 < 6 and R&D"),
         ("a\x00b\u202ec\ud800d\u200be", "abcde"),
         ("line\n one\ttwo\u00a0three", "line one two three"),
