@@ -90,7 +90,7 @@ class Link(_Section):
 class Model(_Section):
     """Which artifact scores, and where it runs (`auto`, `cpu`, `cuda`)."""
 
-    name: str = "barograph-minilm-1"
+    name: str = "barograph-minilm-2"
     device: str = "auto"
 
 
