@@ -1,4 +1,4 @@
-"""Parsing 300 feeds of 50 entries: feedparser in the pool of processes beside feedparser alone, in this process."""
+"""Parsing 100 feeds of 50 entries: feedparser in the pool of processes beside feedparser alone, in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.ingest.pool import ParserPool, default_workers
 
 Row = tuple[str, float, str, str | None, bool | None]
 
-FEEDS, ENTRIES, ROUNDS = 300, 50, 3
+FEEDS, ENTRIES, ROUNDS = 100, 50, 5
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
