@@ -8,6 +8,7 @@ and the TLS handshake. Behind a proxy, which the settings must name, it is the p
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import ssl
 import time
@@ -213,7 +214,9 @@ class Cycle:
             detail = f"{int(length):,} bytes announced"
             raise FetchFailed(Outcome.TOO_LARGE, sentence(Outcome.TOO_LARGE, detail), status)
         body = await read_capped(response.aiter_stream(), headers.get("content-encoding", ""), self.cap)
-        return replace(fetched, body=body)
+        if feed.body_sha256 and hashlib.sha256(body).hexdigest() == feed.body_sha256:
+            return replace(fetched, outcome=Outcome.SAME_BODY, size=len(body), body_sha256=feed.body_sha256)
+        return replace(fetched, size=len(body), body=body)
 
 
 def _fault(feed: Wanted, outcome: Outcome, error: str, status: int | None = None) -> Fetched:

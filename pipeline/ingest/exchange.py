@@ -13,17 +13,20 @@ __all__ = ["Fetched", "Fetcher", "Wanted"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """One feed to fetch, with the validators of its last good body."""
+    """One feed to fetch, with the validators and the hash of its last good body."""
 
     feed_id: str
     url: str
     etag: str | None = None
     last_modified: str | None = None
+    body_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Fetched:
     """What came back. `outcome` is None when a body came, for the parser to judge; else the body is empty.
+
+    `size` is that of the body, also where it was let go: its hash was the `body_sha256` of the last (`same_body`).
 
     `seconds` from the first byte out to the last byte in; `retry_after` as the server wrote it; `moved_to` is the
     address that permanent redirects (301, 308) lead to, None where there was none.
@@ -41,6 +44,8 @@ class Fetched:
     last_modified: str | None = None
     retry_after: str | None = None
     moved_to: str | None = None
+    size: int = 0
+    body_sha256: str | None = None
     body: bytes = b""
 
 

@@ -104,7 +104,7 @@ def _wanted(context: Context, feed_ids: Sequence[str] | None) -> list[Wanted]:
     with context.warehouse.read() as con:
         rows = con.execute(
             "SELECT feed_id, coalesce(fetch_url, url),"
-            " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END"
+            " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END, body_sha256"
             " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
             f" WHERE fetched_at > $3 AND outcome IN {BODIES}) USING (feed_id)"
             " WHERE kind <> 'archive' AND status = 'active'"

@@ -163,7 +163,7 @@ def _judged(spooled: Spooled, feed: Feed) -> _Attempt:
     fetched = spooled.fetched
     slim = replace(spooled, fetched=replace(fetched, body=b""))
     if fetched.outcome is not None:
-        return _Attempt(slim, fetched.outcome, fetched.error)
+        return _Attempt(slim, fetched.outcome, fetched.error, fetched.size)
     sha256 = hashlib.sha256(fetched.body).hexdigest()
     same = Outcome.SAME_BODY if sha256 == feed.state.body_sha256 else None
     return _Attempt(slim, same, "", len(fetched.body), sha256)
@@ -230,6 +230,11 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
 def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome) -> FeedState:
     """Remember the body's validators only if all of it was read: else a 304 would hide what was lost."""
     fetched = attempt.spooled.fetched
+    if fetched.outcome is Outcome.SAME_BODY and fetched.body_sha256 == state.body_sha256:
+        return replace(state, etag=fetched.etag, last_modified=fetched.last_modified)
+    if fetched.outcome is Outcome.SAME_BODY:
+        # Another load took in another body meanwhile: the next request is for all of it.
+        return replace(state, etag=None, last_modified=None, body_sha256=None)
     if fetched.outcome is not None:
         return state
     if outcome in SUCCESSES and (attempt.parsed is None or attempt.parsed.complete):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,16 +25,15 @@ class Spool:
     raw: Path
 
     def put(self, fetch_id: str, fetched_at: datetime, fetched: Fetched) -> Path:
-        """Keep one attempt; when this returns a body survives a crash (an attempt without one can be made again)."""
+        """Keep one attempt. It survives the death of this process; lost with the machine, it is made again.
+
+        Until it is loaded no validator of it is remembered, so that the feed is asked for the same once more.
+        """
         folder = self.raw / "spool"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{fetched_at:%Y%m%dT%H%M%S.%f}-{fetch_id}{_SUFFIX}"
         partial = path.with_suffix(".tmp")
-        with partial.open("wb") as file:
-            file.write(frame([Spooled(path, fetch_id, fetched_at, fetched)]))
-            if fetched.body:
-                file.flush()
-                os.fsync(file.fileno())
+        partial.write_bytes(frame([Spooled(path, fetch_id, fetched_at, fetched)]))
         partial.replace(path)
         return path
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline import ingest
 from pipeline.context import Context
 from pipeline.errors import WorkError
-from pipeline.ingest.client import Fetched, Wanted
+from pipeline.ingest.client import Fetched, HttpFetcher, Wanted
 from tests.conftest import MovableClock
 from tests.pipeline.ingest.conftest import Page, Site, item, rows, rss
 
@@ -237,3 +237,35 @@ def test_a_feed_that_leaves_the_opml_is_removed_and_keeps_its_articles(
     subscribe([site.url("/feed"), site.url("/other")])
     ingest.run(context)
     assert rows(context, "SELECT DISTINCT status FROM feeds") == [("active",)]
+
+
+def test_of_two_ingests_at_once_the_later_wording_is_not_lost_behind_a_hash(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock
+) -> None:
+    """One ingest asks while the other takes in an edit, and gets the wording of before: the next poll asks for all."""
+    first, edit = (
+        Page(rss(item(f"Brightwater to cut {n} jobs", "https://gazette.example/1", guid="a")), etag=f'"{n}"')
+        for n in (200, 300)
+    )
+    site.pages["/feed"] = first
+    subscribe([site.url("/feed")])
+    ingest.run(context)
+    fetched: list[Fetched] = []
+    with context.warehouse.read() as con:
+        query = "SELECT feed_id, url, NULL, NULL, body_sha256 FROM feeds"
+        wanted = [Wanted(*row) for row in con.execute(query).fetchall()]
+    HttpFetcher(context.settings.ingest)(wanted, fetched.append)
+    assert (fetched[0].outcome, fetched[0].body) == ("same_body", b"")
+    clock.now += timedelta(minutes=1)
+    site.pages["/feed"] = edit
+    ingest.run(context)
+    clock.now += timedelta(minutes=1)
+    site.pages["/feed"] = first
+
+    ingest.run(context, fetcher=lambda wanted, deliver: deliver(fetched[0]))
+    clock.now += timedelta(minutes=1)
+    ingest.run(context)
+
+    assert site.statuses() == [200, 200, 200, 200]
+    found = rows(context, "SELECT title FROM articles ORDER BY revision")
+    assert [str(title)[-8:-5] for (title,) in found] == ["200", "300", "200"]
