@@ -10,9 +10,9 @@ import duckdb
 
 from pipeline.context import Context, Report, reporting
 from pipeline.fold import tables
-from pipeline.fold.compare import Article
 from pipeline.fold.decide import Decision
 from pipeline.fold.folding import Embedder, fold
+from pipeline.fold.records import Article
 from pipeline.fold.rows import Placed, member_rows
 from pipeline.warehouse import Transaction
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from pipeline.fold.compare import Article, Candidate, Reason, compare, compatible, veto
+from pipeline.fold.against import compatible, veto
+from pipeline.fold.compare import compare
+from pipeline.fold.records import Article, Candidate, Reason
 
 __all__ = ["Decision", "How", "decide", "story_id"]
 
@@ -104,7 +106,7 @@ def _followed(article: Article, judged: Sequence[tuple[Reason, float, Candidate]
         if reason in _FOLLOWS
         and c.article.known_at <= article.known_at
         and _may_follow(article, c.article)
-        and (alike >= _FOLLOWS_ALIKE or (c.meaning is not None and c.meaning.whole >= _FOLLOWS_MEANING))
+        and (alike >= _FOLLOWS_ALIKE or (c.meaning is not None and c.meaning.published.whole >= _FOLLOWS_MEANING))
     ]
     best = max(found, key=lambda one: (one[0], one[1].story_id), default=None)
     return best[1].story_id if best else None

@@ -20,7 +20,9 @@ _PERIOD = re.compile(
     r"|(full|half)[\s-]year|(fy)(?=\b|\d))\b"
 )
 _PART = re.compile(
-    r"\b(?:(?:an?|one) (half|third|quarter|fifth|sixth|eighth|tenth)(?= of\b)|one in (two|three|four|five|ten)"
+    r"\b(?:(?:an?|one) (half|third|quarter|fifth|sixth|eighth|tenth)(?= (?:of|fewer|less|more|cheaper|dearer)\b)"
+    r"|(?:by|up|down) an? (half|third|quarter|fifth|sixth|eighth|tenth)(?! of\b| (?:percentage )?point)"
+    r"|one in (two|three|four|five|ten)"
     r"|(half) (?=of\b|its\b|the\b|all\b)|(halve[sd]?)|(quarter|half) (?:a )?(?:percentage )?point|(doubles?d?|twice))\b"
 )
 _NTH = re.compile(
@@ -28,6 +30,7 @@ _NTH = re.compile(
     r"[ -](?:straight|consecutive|successive|day|night|week|month|year|session)"
 )
 _WORD = re.compile(r"[a-z]+")
+_TENS = {"dozen": 12, "decades": 10}
 _SCALES = {"tn": 1e12, "trn": 1e12, "trillion": 1e12, "bn": 1e9, "bln": 1e9, "billion": 1e9, "mln": 1e6, "mn": 1e6,
            "m": 1e6, "million": 1e6, "k": 1e3, "thousand": 1e3}  # fmt: skip
 _SHARES = {"half": 50, "two": 50, "third": 33, "three": 33, "quarter": 25, "four": 25, "fifth": 20, "five": 20,
@@ -38,6 +41,12 @@ _DAYS = frozenset(
      "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 )  # fmt: skip  # may is a verb far more often; "in May" is looked for by itself
 _MAY = re.compile(r"\b(?:in|of|since|until|for|from|by) may\b")
+# Written out before a scale, and spans of tens: read as if in digits.
+_SPELLED = re.compile(
+    r"\b(half an?|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|fifty)"
+    r"[ -](thousand|million|billion|trillion|dozen|decades)\b"
+)
+_VALUES = {"half a": 0.5, "half an": 0.5, "a": 1, "an": 1, "one": 1, "twenty": 20, "thirty": 30, "fifty": 50}
 _COUNTS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
            "ten": "10", "eleven": "11", "twelve": "12"}  # fmt: skip
 
@@ -45,7 +54,7 @@ _COUNTS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seve
 def figures(text: str) -> frozenset[str]:
     """Amounts (`$1.2e+09`), shares (`5%`), points (`0.25pt`), periods (`q2`, `y2025`, `march`), counts
     (`3000`, and `#third` of a row)."""
-    lower = _INDEX.sub(" ", text.lower())
+    lower = _SPELLED.sub(_digits, _INDEX.sub(" ", text.lower()))
     found = {*_periods(lower), *_parts(lower)}
     found.update(_amount(*match.groups()) for match in _NUMBER.finditer(lower))
     found.update(f"#{match[1]}" for match in _NTH.finditer(lower))
@@ -71,11 +80,19 @@ def _periods(lower: str) -> Iterator[str]:
         yield "may"
 
 
+def _digits(match: re.Match[str]) -> str:
+    said, scale = match[1], match[2]
+    value = _VALUES.get(said) or float(_COUNTS[said])
+    if scale in _TENS:
+        return f"{value * _TENS[scale]:g}"
+    return f"{value:g} {scale}"
+
+
 def _parts(lower: str) -> Iterator[str]:
-    for share, one_in, half, halved, points, _ in (match.groups() for match in _PART.finditer(lower)):
+    for share, step, one_in, half, halved, points, _ in (match.groups() for match in _PART.finditer(lower)):
         if points:
             yield "0.25pt" if points == "quarter" else "0.5pt"
-        elif part := share or one_in or half or (halved and "half"):
+        elif part := share or step or one_in or half or (halved and "half"):
             yield f"{_SHARES[part]:.4g}%"
         else:
             yield "x2"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from pipeline.fold.compare import SURELY_ALIKE, Article, Candidate, Reason, compare
+from pipeline.fold.compare import compare, left_open
 from pipeline.fold.decide import Decision, decide
+from pipeline.fold.meaning import Meaning, Reading, meaning
 from pipeline.fold.neighbours import Neighbours, neighbours
-from pipeline.fold.weigh import Meaning, Reading, meaning
+from pipeline.fold.records import Article, Candidate, Reason
+from pipeline.fold.weigh import shared_names
 from pipeline.fold.window import Member, Window
 
-__all__ = ["Embedder", "fold", "left_open"]
+__all__ = ["Embedder", "fold"]
 
-# What an encoder may turn into a join or out of one; all else was decided by text, company, figures or direction.
-_OPEN = frozenset({Reason.ALIKE, Reason.TOO_DIFFERENT, Reason.OTHER_EVENT})
 _SAME = frozenset({Reason.SAME_TEXT, Reason.SAME_TITLE})
-# Articles whose readings are in memory together: some 20 kB each.
-_READ_TOGETHER = 4_096
+# Articles whose readings are in memory together: some 40 kB each.
+_READ_TOGETHER = 2_048
 
 
 class Embedder(Protocol):
@@ -68,23 +68,16 @@ def _meanings(
         texts = [articles[place].gist.text for place in ordered]
         readings = dict(zip(ordered, embedder().read(texts), strict=True))
         for a, b in pairs[at:end]:
-            yield (a, b), meaning(readings[a], readings[b])
+            yield (a, b), meaning(readings[a], readings[b], shared_names(articles[a].gist, articles[b].gist))
         at = end
-
-
-def left_open(article: Article, other: Article, reason: Reason, alike: float) -> bool:
-    """Whether an encoder may still turn what words alone decided (`reason`, `alike`) on two articles."""
-    if reason is Reason.OTHER_NAMES:
-        return bool(article.entities & other.entities)
-    return reason in _OPEN and not (reason is Reason.ALIKE and alike >= SURELY_ALIKE)
 
 
 def _open(articles: Sequence[Article], here: int, candidates: Sequence[int]) -> list[int]:
     article = articles[here]
-    judged = [(at, *compare(article, _alone(articles[at]))) for at in candidates]
-    if any(reason in _SAME for _, reason, _ in judged):
+    judged = [(at, compare(article, _alone(articles[at]))[0]) for at in candidates]
+    if any(reason in _SAME for _, reason in judged):
         return []
-    return [at for at, reason, alike in judged if left_open(article, articles[at], reason, alike)]
+    return [at for at, reason in judged if left_open(article, articles[at], reason)]
 
 
 def _alone(article: Article) -> Candidate:

@@ -14,8 +14,9 @@ __all__ = ["Lexicon", "lexicon", "stem"]
 
 @dataclass(frozen=True)
 class Lexicon:
-    """`same` and `phrases`: what a word or phrase becomes. `kinds`: of what kinds of
-    event a word tells. The patterns are searched in the text as written."""
+    """`same` and `phrases`: what a word or phrase becomes. `kinds`: of what kinds of event a word tells. `things`: of
+    which class (illness, vehicle, …) a word names which member, and `loose` the classes that tell events less surely
+    apart. The patterns are searched in the text as written."""
 
     stop: frozenset[str]
     same: dict[str, str]
@@ -24,6 +25,8 @@ class Lexicon:
     opposites: tuple[tuple[str, str], ...]
     single: frozenset[str]
     kinds: dict[str, frozenset[str]]
+    things: dict[str, frozenset[tuple[str, int]]]
+    loose: frozenset[str]
     column: re.Pattern[str]
     roles: frozenset[str]
     stages: dict[str, re.Pattern[str]]
@@ -59,6 +62,13 @@ def lexicon() -> Lexicon:
         name, _, words = line.partition(":")
         for word in words.split():
             kinds.setdefault(form(word), set()).add(name)
+    things: dict[str, set[tuple[str, int]]] = {}
+    loose = {line.partition(":")[0] for line in raw["loosely"].strip().splitlines()}
+    for line in (*raw["others"].strip().splitlines(), *raw["loosely"].strip().splitlines()):
+        name, _, members = line.partition(":")
+        for number, words in enumerate(members.split("|")):
+            for word in words.split():
+                things.setdefault(form(word), set()).add((name, number))
     return Lexicon(
         frozenset(raw["stop"].split()),
         same,
@@ -67,6 +77,8 @@ def lexicon() -> Lexicon:
         tuple((form(one), form(other)) for one, other in raw["opposites"]),
         frozenset(map(form, raw["single"].split())),
         {word: frozenset(names) for word, names in kinds.items()},
+        {word: frozenset(named) for word, named in things.items()},
+        frozenset(loose),
         _any(raw["column"]),
         frozenset(map(form, raw["roles"].split())),
         {stage: _any(patterns) for stage, patterns in raw["stages"].items()},

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
-from pipeline.fold.compare import LEAST_ALIKE, WINDOW, Article, similarity
+from pipeline.fold.against import similarity
+from pipeline.fold.compare import LEAST_ALIKE, WINDOW
+from pipeline.fold.records import Article
 
 __all__ = ["Neighbours", "neighbours"]
 

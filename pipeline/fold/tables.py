@@ -9,7 +9,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from pipeline.fold.compare import WINDOW, Article
+from pipeline.fold.compare import WINDOW
+from pipeline.fold.records import Article
 from pipeline.fold.rows import MemberRow
 from pipeline.fold.text import gist
 from pipeline.fold.window import Member

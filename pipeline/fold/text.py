@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.fold.figures import figures
 from pipeline.fold.lexicon import lexicon
+from pipeline.fold.places import places
 
 __all__ = ["Gist", "gist", "opposed"]
 
@@ -36,7 +37,8 @@ class Gist:
     ones, None where every word is capitalised; `numbers` are the figures of the title, `all_numbers` of all of it.
     `ahead`: something is expected or open; `forecast`: a forecast is the news; `denial`; `stages`: what
     steps are told; `column`: it comes back day by day; `corrected`: it mends an earlier one.
-    `text` is what a sentence encoder reads."""
+    `text` is what a sentence encoder reads; `places` are those it names; `things` the members of classes
+    (illnesses, vehicles, …) that its title names."""
 
     title_key: str
     text_key: str
@@ -53,6 +55,8 @@ class Gist:
     column: bool
     corrected: bool
     text: str
+    places: frozenset[str]
+    things: frozenset[tuple[str, int]]
 
 
 def gist(title: str, summary: str | None) -> Gist:
@@ -65,6 +69,7 @@ def gist(title: str, summary: str | None) -> Gist:
     spelled = list(_forms(plain))
     words = [form for form, _ in spelled]
     told = figures(plain)
+    text = f"{plain}. {head}" if head else plain
     return Gist(
         (title_key := _key(plain)),
         _key(f"{plain}\n{head}") if head else title_key,
@@ -80,7 +85,9 @@ def gist(title: str, summary: str | None) -> Gist:
         frozenset(stage for stage, pattern in known.stages.items() if pattern.search(plain)),
         bool(known.column.search(plain)),
         corrected,
-        f"{plain}. {head}" if head else plain,
+        text,
+        places(text),
+        frozenset(thing for word in words for thing in known.things.get(word, ())),
     )
 
 

@@ -1,112 +1,109 @@
-"""Whether two headlines of few common words tell one event: evidence weighed, a sentence encoder's among it."""
+"""Whether two headlines tell one event: evidence weighed, two sentence encoders' among it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.fold.against import other_matter
 from pipeline.fold.lexicon import lexicon
+from pipeline.fold.meaning import Meaning
+from pipeline.fold.places import agree
+from pipeline.fold.records import Article, Reason
+from pipeline.fold.text import Gist, opposed
 
-if TYPE_CHECKING:
-    from pipeline.fold.compare import Article
+__all__ = ["Evidence", "Weights", "evidence", "same_event", "score", "shared_names"]
 
-__all__ = ["LIMIT", "WEIGHTS", "Evidence", "Meaning", "Reading", "evidence", "meaning", "same_event"]
-
-
-class Reading(Protocol):
-    """What an encoder makes of a text: `whole` (width,), `tokens`, and `vectors` (tokens, width), all of length 1."""
-
-    @property
-    def whole(self) -> NDArray[np.float32]: ...
-    @property
-    def tokens(self) -> Sequence[str]: ...
-    @property
-    def vectors(self) -> NDArray[np.float16]: ...
-
-
-class Meaning(NamedTuple):
-    """What an encoder says of two texts, each 0 to 1: the cosine of the `whole`; then, of the words that only one has,
-    how near the nearest such word of the other comes on average (the side where it is less, and more) and at best;
-    and the share of words that only one has (less, and more)."""
-
-    whole: float
-    less: float
-    more: float
-    best: float
-    own_less: float
-    own_more: float
+_DAY = 86_400.0
 
 
 class Evidence(NamedTuple):
-    """What is weighed, each 0 to 1; the first six are `Meaning`'s."""
+    """What is weighed, each 0 to 1 or nearly so. The first are `Meaning`'s: of the published encoder, then of the
+    adapted one."""
 
     whole: float
     less: float
     more: float
     best: float
+    least: float
+    most: float
+    mean: float
+    adapted_whole: float
+    adapted_less: float
+    adapted_more: float
+    adapted_best: float
+    adapted_least: float
+    adapted_most: float
+    adapted_mean: float
     own_less: float
     own_more: float
     words: float
     shared_words: float
     shared_figures: float
+    one_has_figures: float
     shared_entities: float
     unshared_names: float
+    other_names: float
     single_event: float
     same_kind: float
     other_kind: float
+    other_thing: float
+    loosely_other_thing: float
+    same_thing: float
+    one_names_thing: float
+    same_place: float
+    one_names_place: float
+    denied: float
+    expected: float
+    both_expected: float
+    reversed: float
+    other_stage: float
+    same_stage: float
     summaries: float
     hours_apart: float
+    shorter: float
+    longer_by: float
+    capitals: float
 
 
-# Fitted on the tuning half of the labelled pairs and on pairs of strangers from the demo's stream (python -m
-# tests.benchmarks.fit_folding). The limit stands .25 over even odds: in a stream nearly all pairs are strangers.
-WEIGHTS = Evidence(
-    whole=1.18,
-    less=4.05,
-    more=6.51,
-    best=1.58,
-    own_less=-2.06,
-    own_more=0.13,
-    words=0.01,
-    shared_words=0.23,
-    shared_figures=1.85,
-    shared_entities=0.84,
-    unshared_names=-2.77,
-    single_event=-0.73,
-    same_kind=1.92,
-    other_kind=-0.07,
-    summaries=-1.16,
-    hours_apart=-2.40,
-)
-LIMIT = 5.69
+class Weights(NamedTuple):
+    """Of each piece of evidence its mean and deviation, its weight, and its weight times each (`pairs`, symmetric);
+    `limit` is what the sum must reach."""
 
-_DAY = 86_400.0
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    single: NDArray[np.float64]
+    pairs: NDArray[np.float64]
+    limit: float
 
 
-def meaning(a: Reading, b: Reading) -> Meaning:
-    """Compare two readings, word by word: what differs in the words may still be the same in meaning."""
-    mine, theirs = _content(a.tokens), _content(b.tokens)
-    # As written: that the nearest word is a synonym is evidence too, and is lost where both are brought to one form.
-    said_a, said_b = set(a.tokens), set(b.tokens)
-    own_a = [at for at, word in mine if word not in said_b]
-    own_b = [at for at, word in theirs if word not in said_a]
-    whole = float(a.whole @ b.whole)
-    shares = [len(own_a) / max(1, len(mine)), len(own_b) / max(1, len(theirs))]
-    if own_a and own_b:
-        nearness = a.vectors[own_a].astype(np.float32) @ b.vectors[own_b].astype(np.float32).T
-        averages = [float(nearness.max(1).mean()), float(nearness.max(0).mean())]
-        best = float(nearness.max())
-    else:
-        # One says no more than the other (1 where their words are the same).
-        averages, best = ([1.0, 1.0], 1.0) if not own_a and not own_b else ([0.5, 0.5], 0.5)
-    return Meaning(whole, min(averages), max(averages), best, min(shares), max(shares))
+@cache
+def _shipped() -> Weights:
+    """Fitted by `python -m tests.benchmarks.fit_folding` on pairs written for that and the tuning half."""
+    raw = json.loads(Path(__file__).with_name("weights.json").read_text(encoding="utf-8"))
+    names = Evidence._fields
+    mean, deviation, single = (
+        np.array([raw[part][name] for name in names]) for part in ("mean", "deviation", "single")
+    )
+    pairs = np.zeros((len(names), len(names)))
+    for i, name in enumerate(names):
+        pairs[i, i:] = raw["pairs"][name]
+    return Weights(mean, deviation, single, (pairs + pairs.T) / 2, float(raw["limit"]))
+
+
+def shared_names(a: Gist, b: Gist) -> frozenset[str]:
+    """Words that both titles use as names: capitalised, or first."""
+    return _names(a) & _names(b)
 
 
 def evidence(article: Article, other: Article, alike: float, seen: Meaning) -> Evidence:
-    """The evidence on two articles that nothing speaks against; `alike` of their titles' words."""
+    """The evidence on two articles that no other company, figure, period or place speaks against; `alike` of their
+    titles' words."""
     mine, theirs = article.gist, other.gist
     figures = mine.numbers & theirs.numbers
     names = 0
@@ -114,37 +111,73 @@ def evidence(article: Article, other: Article, alike: float, seen: Meaning) -> E
         names = min(len((mine.names & mine.words) - theirs.words), len((theirs.names & theirs.words) - mine.words), 2)
     both = len(mine.summary & theirs.summary)
     same_kind, other_kind = _kinds(mine.words, theirs.words)
-    # Rounded, so that the last bits of a float sum decide nothing.
+    other_thing, loosely, same_thing, one_names_thing = _things(mine, theirs)
+    shorter, longer = sorted((len(mine.words), len(theirs.words)))
     return Evidence(
-        whole=round(seen.whole, 3),
-        less=round(seen.less, 3),
-        more=round(seen.more, 3),
-        best=round(seen.best, 3),
+        *seen.published,
+        *seen.adapted,
         own_less=seen.own_less,
         own_more=seen.own_more,
         words=alike,
         shared_words=min(len((mine.words & theirs.words) - figures), 5) / 5,
         shared_figures=min(len(figures), 2) / 2,
+        one_has_figures=float(bool(mine.numbers) != bool(theirs.numbers)),
         shared_entities=float(bool(article.entities & other.entities)),
         unshared_names=names / 2,
+        other_names=float(other_matter(article, other) is Reason.OTHER_NAMES),
         single_event=float(bool((mine.words ^ theirs.words) & lexicon().single)),
         same_kind=same_kind,
         other_kind=other_kind,
+        other_thing=other_thing,
+        loosely_other_thing=loosely,
+        same_thing=same_thing,
+        one_names_thing=one_names_thing,
+        same_place=float(agree(mine.places, theirs.places)),
+        one_names_place=float(bool(mine.places) != bool(theirs.places)),
+        denied=float(mine.denial != theirs.denial),
+        expected=float(mine.ahead != theirs.ahead),
+        both_expected=float(mine.ahead and theirs.ahead),
+        reversed=float(opposed(mine.words, theirs.words)),
+        other_stage=float(mine.stages != theirs.stages),
+        same_stage=float(bool(mine.stages) and mine.stages == theirs.stages),
         summaries=both / min(len(mine.summary), len(theirs.summary)) if both else 0.0,
         hours_apart=min(abs((article.happened_at - other.happened_at).total_seconds()) / _DAY, 1.0),
+        shorter=min(shorter, 20) / 10,
+        longer_by=min(longer - shorter, 20) / 10,
+        capitals=float(mine.names is None or theirs.names is None),
     )
+
+
+def score(seen: Evidence, weights: Weights) -> float:
+    """The weighed sum: each piece by itself and times each other."""
+    z = (np.array(seen) - weights.mean) / weights.deviation
+    return float(z @ weights.single + z @ weights.pairs @ z)
 
 
 def same_event(seen: Evidence) -> bool:
     """Whether the weighed sum passes the limit."""
-    return sum(w * x for w, x in zip(WEIGHTS, seen, strict=True)) >= LIMIT
+    weights = _shipped()
+    # Rounded, so that the last bits of a float sum decide nothing.
+    return round(score(seen, weights), 6) >= weights.limit
 
 
-def _content(tokens: Sequence[str]) -> list[tuple[int, str]]:
-    stop = lexicon().stop
-    return [
-        (at, word) for at, word in enumerate(tokens) if word not in stop and len(word) > 1 and not word[0].isdigit()
-    ]
+def _names(gist: Gist) -> frozenset[str]:
+    return ((gist.names or frozenset()) | {gist.lead}) & gist.words
+
+
+def _things(mine: Gist, theirs: Gist) -> tuple[float, float, float, float]:
+    """Of how many classes both name a member and it is another (of classes that tell events apart, and of loose ones),
+    or the same; and of how many only one names any."""
+    loose = lexicon().loose
+    a, b = ({kind for kind, _ in gist.things} for gist in (mine, theirs))
+    same = {kind for kind, _ in mine.things & theirs.things}
+    other = (a & b) - same
+    return (
+        min(len(other - loose), 2) / 2,
+        min(len(other & loose), 2) / 2,
+        min(len(same), 3) / 3,
+        min(len(a ^ b), 4) / 4,
+    )
 
 
 def _kinds(mine: frozenset[str], theirs: frozenset[str]) -> tuple[float, float]:

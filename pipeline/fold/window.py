@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pipeline.fold.compare import Article, Candidate
 from pipeline.fold.decide import Decision
-from pipeline.fold.weigh import Meaning
+from pipeline.fold.meaning import Meaning
+from pipeline.fold.records import Article, Candidate
 
 __all__ = ["Member", "Window"]
 

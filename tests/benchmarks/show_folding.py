@@ -83,8 +83,8 @@ def main() -> None:
         by_kind = Table("kind", "half", "pairs", "right without", "right with encoder", box=None)
         for kind, counts in sorted(kinds.items()):
             for half in ("tuning", "held"):
-                right = [counts[f"{half} {name} right"] for name in ("no", "yes")]
-                by_kind.add_row(kind, half, str(right[1] + counts[f"{half} yes wrong"]), *map(str, right))
+                found = [counts[f"{half} {name} right"] for name in ("no", "yes")]
+                by_kind.add_row(kind, half, str(found[1] + counts[f"{half} yes wrong"]), *map(str, found))
         Console(width=140).print(by_kind)
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.fold.compare import Article
 from pipeline.fold.decide import Decision
 from pipeline.fold.folding import Embedder, fold
+from pipeline.fold.records import Article
 from pipeline.fold.text import gist
 
 __all__ = ["HELD", "PAIRS", "TUNING", "Pair", "articles", "folded"]

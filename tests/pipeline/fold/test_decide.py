@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fold.compare import WINDOW, Article, Candidate, Reason
+from pipeline.fold.compare import WINDOW
 from pipeline.fold.decide import How, decide, story_id
+from pipeline.fold.meaning import Likeness, Meaning
+from pipeline.fold.records import Article, Candidate, Reason
 from pipeline.fold.text import gist
-from pipeline.fold.weigh import Meaning
 
+_SAME = Likeness(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
@@ -25,7 +27,7 @@ def article(
 def candidate(of: Article, *story_companies: str, first: Article | None = None, read: bool = False) -> Candidate:
     """A member of the story of `first` (of itself); `read`: an encoder says that both mean the same."""
     begun = first or of
-    meaning = Meaning(1.0, 1.0, 1.0, 1.0, 0.5, 0.5) if read else None
+    meaning = Meaning(_SAME, _SAME, 0.5, 0.5) if read else None
     companies = of.companies | set(story_companies)
     return Candidate(of, story_id(begun.article_id), companies, begun, (begun.known_at, begun.article_id), meaning)
 

@@ -17,6 +17,15 @@ def test_figures_are_written_one_way() -> None:
     assert figures("25 basis points") == figures("a quarter point") == {"0.25pt"}
 
 
+def test_numbers_written_out_are_numbers() -> None:
+    assert figures("ten million viewers") == figures("10 million viewers") == figures("10m viewers")
+    assert figures("half a million viewers") == figures("500,000 viewers")
+    assert figures("half a dozen ships") == figures("six ships")
+    assert figures("lowest in three decades") == figures("a 30-year low") == {"30"}
+    assert figures("up a fifth") == figures("a fifth more") == figures("up 20%") == {"20%"}
+    assert figures("up a quarter point") == {"0.25pt"}
+
+
 def test_an_index_and_its_number_are_a_name() -> None:
     assert figures("FTSE 100 falls") == frozenset()
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fold.compare import Article
 from pipeline.fold.decide import How, story_id
 from pipeline.fold.folding import fold
+from pipeline.fold.records import Article
 from pipeline.fold.rows import MemberRow, Placed, member_rows
 from pipeline.fold.text import gist
 

@@ -8,11 +8,11 @@ import pytest
 
 from models.embed import load
 from pipeline.fold.decide import Decision, How
+from tests.pipeline.fold.events import MATTERS
 from tests.pipeline.fold.pairs import HELD, PAIRS, TUNING, Pair, folded
 
-# Floors under what is measured, against getting worse; the aim, .97 and .85 on the held half, is not reached
-# (docs/fold.md).
-FLOORS = {"tuning": (0.97, 0.80), "held": (0.90, 0.75)}
+# Floors a pair or two under what is measured (docs/fold.md), as another processor's last bits may turn a pair.
+FLOORS = {"tuning": (0.98, 0.91), "held": (0.96, 0.83)}
 _NEVER = ("other company", "other quarter", "two central banks", "list piece")
 
 
@@ -28,6 +28,12 @@ def test_there_are_pairs_enough_and_no_event_is_in_both_halves() -> None:
     assert min(len(TUNING), len(HELD)) >= 200
     assert not {pair.event for pair in TUNING} & {pair.event for pair in HELD}
     assert not {t for pair in TUNING for t in (pair.a, pair.b)} & {t for pair in HELD for t in (pair.a, pair.b)}
+
+
+def test_what_was_written_for_choosing_shares_no_headline_with_the_held_half() -> None:
+    learned = {headline for matter in MATTERS for _, headline in matter.headlines}
+    assert len(learned) > 2000
+    assert not learned & {headline for pair in HELD for headline in (pair.a, pair.b)}
 
 
 @pytest.mark.parametrize(("name", "half"), [("tuning", TUNING), ("held", HELD)])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipeline.fold.compare import Reason
 from pipeline.fold.decide import Decision, How
+from pipeline.fold.records import Reason
 from pipeline.fold.rows import MemberRow, Placed, member_rows
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

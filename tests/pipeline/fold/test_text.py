@@ -38,7 +38,7 @@ def test_how_the_news_is_meant() -> None:
     assert gist("Holt denies report of talks", "").denial
     assert gist("Five stocks to watch this week", "").column
     assert gist("CORRECTED-Holt cuts 400 jobs", "").corrected
-    assert gist("Holt calls off strike talks", "").stages == {"ended"}
+    assert gist("Holt calls off strike talks", "").stages == {"dropped"}
 
 
 def test_opposites_need_both_sides() -> None:
