@@ -6,49 +6,32 @@ day, a month after a month; without a date, or with one that is still to come, i
 
 from __future__ import annotations
 
-import logging
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache, partial
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
 from pipeline.errors import InputError
-from pipeline.ingest.dates import Dated, Flag, Precision, parse_date, with_flag
-from pipeline.ingest.identity import article_id, content_sha256
-from pipeline.ingest.links import http_link
+from pipeline.ingest.imported import FIELDS, How, mapped, record_of, zone_of
 from pipeline.ingest.load import ARTICLES
 from pipeline.ingest.rejects import Reject, Rejects
 from pipeline.ingest.resume import Progress, begun, import_id, store_progress
 from pipeline.ingest.tables import Fault, Rows, Table, tables_of
-from pipeline.ingest.text import SUMMARY_LIMIT, TITLE_LIMIT, plain_text
 from pipeline.publishers import owner_of
 from pipeline.warehouse import Transaction
 
 __all__ = ["FIELDS", "import_archive", "import_frame", "zone_of"]
 
-logger = logging.getLogger(__name__)
-
-FIELDS = ("title", "published_at", "summary", "url", "language", "publisher")
-_REQUIRED = ("title", "published_at")
-_ALSO_KNOWN_AS = {"link": "url"}
 # What one transaction takes: so many rows, or so many characters of text.
 _BATCH_ROWS = 20_000
 _BATCH_CHARACTERS = 20_000_000
 _COUNTED = ("rows", "new_articles", "known", "repeated", "without_title", "without_publisher", "undated")
-_LAG = {
-    Precision.SECOND: timedelta(minutes=15),
-    Precision.DAY: timedelta(days=1),
-    Precision.MONTH: timedelta(days=31),
-}
 _ROWS = pa.schema([*ARTICLES, ("known_at", pa.timestamp("us", tz="UTC"))])
 _FEEDS = pa.schema(
     [
@@ -58,17 +41,6 @@ _FEEDS = pa.schema(
     ]
 )
 _PUBLISHERS = pa.schema([("publisher", pa.string()), ("owner", pa.string()), ("timezone", pa.string())])
-
-
-@dataclass(frozen=True)
-class _How:
-    """How the rows of an archive are to be read."""
-
-    publisher: str | None
-    columns: Mapping[str, str]
-    zone: tzinfo
-    feed_id: str | None
-    now: datetime
 
 
 def import_archive(
@@ -90,11 +62,11 @@ def import_archive(
         InputError: the file cannot be read (what came before is kept), a column is missing, or `rejects` cannot be
             written.
     """
-    how = _How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
+    how = How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
     with reporting("import") as report:
         tables = tables_of(path)
         for table in tables:
-            _mapped(table.columns, how.columns, f"{path}: {table.name}" if len(tables) > 1 else str(path))
+            mapped(table.columns, how.columns, f"{path}: {table.name}" if len(tables) > 1 else str(path))
             _named(table, how, str(path))
             report.notes += table.notes
         key = import_id(
@@ -117,10 +89,10 @@ def import_frame(
     Raises:
         InputError: a column is missing.
     """
-    how = _How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
+    how = How(publisher, columns or {}, zone_of(tz), feed_id, context.clock())
     with reporting("import") as report:
         table = Table("the table", [str(name) for name in frame.columns], len(frame), partial(_frame_rows, frame))
-        _mapped(table.columns, how.columns, table.name)
+        mapped(table.columns, how.columns, table.name)
         _named(table, how, table.name)
         _import(context, report, [table], how, Rejects(None), None, table.name)
     return report
@@ -134,31 +106,6 @@ def _frame_rows(frame: pd.DataFrame, wanted: Sequence[str], moved: Any) -> Rows:
         for i in range(len(part)):
             yield start + i + 1, {name: values[i] for name, values in cells.items()}
         moved(start + len(part))
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of this IANA name.
-
-    Raises:
-        InputError: there is none.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(
-            f"{name} is no time zone. Give an IANA name such as Europe/London or America/New_York."
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Row:
-    publisher: str
-    feed_id: str
-    title: str
-    summary: str
-    url: str | None
-    language: str | None
-    dated: Dated
 
 
 @dataclass
@@ -178,7 +125,7 @@ def _import(
     context: Context,
     report: Report,
     tables: Sequence[Table],
-    how: _How,
+    how: How,
     rejects: Rejects,
     key: str | None,
     name: str,
@@ -209,7 +156,7 @@ def _import(
 _Numbered = tuple[Table, int, "dict[str, Any] | Fault"]
 
 
-def _all_rows(context: Context, tables: Sequence[Table], how: _How) -> Iterator[_Numbered]:
+def _all_rows(context: Context, tables: Sequence[Table], how: How) -> Iterator[_Numbered]:
     """The rows of all tables under our names, one after another."""
     total, before = sum(table.size for table in tables), 0
     for table in tables:
@@ -217,13 +164,13 @@ def _all_rows(context: Context, tables: Sequence[Table], how: _How) -> Iterator[
         def moved(here: int, before: int = before) -> None:
             context.progress("import", min(before + here, total), total)
 
-        mapped, names = _mapped(table.columns, how.columns, table.name), set(table.columns)
-        for number, row in table.rows(sorted(set(mapped.values())), moved):
+        columns, names = mapped(table.columns, how.columns, table.name), set(table.columns)
+        for number, row in table.rows(sorted(set(columns.values())), moved):
             if isinstance(row, dict):
                 if table.open_ended and not names.issuperset(row):
                     names.update(row)
-                    mapped = _mapped([*table.columns, *sorted(names - set(table.columns))], how.columns, table.name)
-                row = {ours: row.get(theirs) for ours, theirs in mapped.items()}
+                    columns = mapped([*table.columns, *sorted(names - set(table.columns))], how.columns, table.name)
+                row = {ours: row.get(theirs) for ours, theirs in columns.items()}
             yield table, number, row
         before += table.size
     context.progress("import", total, total)
@@ -236,7 +183,7 @@ def _after(rows: Iterable[_Numbered], n: int) -> Iterator[_Numbered]:
 
 
 def _take(
-    batch: _Batch, report: Report, rejects: Rejects, how: _How, table: Table, number: int, row: dict[str, Any] | Fault
+    batch: _Batch, report: Report, rejects: Rejects, how: How, table: Table, number: int, row: dict[str, Any] | Fault
 ) -> None:
     batch.read += 1
     if isinstance(row, Fault):
@@ -244,18 +191,17 @@ def _take(
         rejects.add(table.name, number, Reject.UNREADABLE, row.says, row.text)
         return
     report.add("rows")
-    article = _row(row, how)
-    if isinstance(article, Reject):
-        report.add(article)
-        rejects.add(table.name, number, article, "", row)
+    record = record_of(row, how)
+    if isinstance(record, Reject):
+        report.add(record)
+        rejects.add(table.name, number, record, "", row)
         return
-    record = _record(article, how.now)
     if record["article_id"] in batch.records:
         report.add("repeated")
         return
-    report.add("undated", article.dated.published_at is None)
+    report.add("undated", record["published_at"] is None)
     batch.records[record["article_id"]] = record
-    batch.characters += len(article.title) + len(article.summary) + len(article.url or "")
+    batch.characters += sum(len(record[name] or "") for name in ("title", "summary", "url"))
 
 
 def _commit(context: Context, report: Report, batch: _Batch, progress: Progress, now: datetime) -> None:
@@ -286,50 +232,6 @@ def _note(report: Report) -> None:
     report.notes += [f"{report.counts[name]:,} {words}" for name, words in said.items() if report.counts.get(name)]
 
 
-def _row(values: Mapping[str, Any], how: _How) -> _Row | Reject:
-    """One row cleaned, or why it is left out."""
-    title = plain_text(_text(values.get("title")), TITLE_LIMIT)
-    if not title:
-        return Reject.WITHOUT_TITLE
-    name = plain_text(_text(values.get("publisher")), 200) or (how.publisher or "").strip()
-    if not name:
-        return Reject.WITHOUT_PUBLISHER
-    return _Row(
-        publisher=name,
-        feed_id=how.feed_id or f"archive:{_slug(name)}",
-        title=title,
-        summary=plain_text(_text(values.get("summary")), SUMMARY_LIMIT),
-        url=http_link(_text(values.get("url"))),
-        language=_text(values.get("language")).lower()[:2] or None,
-        dated=_believed(_dated(values.get("published_at"), how.zone), how.now),
-    )
-
-
-def _record(row: _Row, now: datetime) -> dict[str, Any]:
-    dated = row.dated
-    at = dated.published_at
-    return {
-        # Which file it came in is no part of it: the same article of two overlapping archives is one.
-        "article_id": article_id("archive", row.publisher, row.title, dated.raw, row.url or ""),
-        "revision": 1,
-        "kind": "news",
-        "feed_id": row.feed_id,
-        "publisher": row.publisher,
-        "url": row.url,
-        "title": row.title,
-        "summary": row.summary,
-        "language": row.language,
-        "published_at": at,
-        "published_raw": dated.raw,
-        "date_precision": str(dated.precision),
-        "date_flag": str(dated.flag),
-        "first_seen_at": now,
-        "content_sha256": content_sha256(row.title, row.summary),
-        "imported": True,
-        "known_at": at + _LAG[dated.precision] if at and dated.flag is Flag.OK else now,
-    }
-
-
 def _store(tx: Transaction, rows: list[dict[str, Any]], now: datetime) -> int:
     publishers = list(dict.fromkeys(row["publisher"] for row in rows))
     feeds = {
@@ -351,59 +253,6 @@ def _store(tx: Transaction, rows: list[dict[str, Any]], now: datetime) -> int:
     return tx.insert_new("articles", pa.Table.from_pylist(rows, _ROWS), ["article_id", "revision"])
 
 
-def _dated(value: Any, zone: tzinfo) -> Dated:
-    if isinstance(value, datetime):
-        try:
-            moment = (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return Dated(None, value.isoformat(), Precision.NONE, Flag.UNPARSABLE)
-        return Dated(moment, value.isoformat(), Precision.SECOND, Flag.OK)
-    return _parsed(_text(value), zone)
-
-
-def _believed(dated: Dated, now: datetime) -> Dated:
-    """An archive may be as old as it likes, but it does not know what is to come."""
-    flagged = with_flag(dated, now)
-    return flagged if flagged.flag is Flag.FUTURE else dated
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str, zone: tzinfo) -> Dated:
-    return parse_date(text, zone)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-@lru_cache(maxsize=4096)
-def _slug(name: str) -> str:
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")
-    return slug or article_id(name)[:12]
-
-
-def _mapped(have: Sequence[str], asked: Mapping[str, str], name: str) -> dict[str, str]:
-    """Which column each of our fields comes from."""
-    unknown = [field for field in asked if field not in FIELDS]
-    if unknown:
-        raise InputError(f"{name}: {unknown[0]} is not a field of ours; they are {', '.join(FIELDS)}.")
-    found: dict[str, str] = {}
-    for column in have:
-        field = _ALSO_KNOWN_AS.get(column.strip().lower(), column.strip().lower())
-        if field in FIELDS:
-            found.setdefault(field, column)
-    found.update(asked)
-    if twice := sorted(column for column in set(found.values()) if have.count(column) > 1):
-        raise InputError(f"{name}: the column {twice[0]} stands there twice. Rename one of the two in the file.")
-    missing = [f for f in _REQUIRED if f not in found] + [f for f in found if found[f] not in have]
-    if missing:
-        pairs = ",".join(f"{field}=COLUMN" for field in missing)
-        there = ", ".join(have)[:300]
-        raise InputError(f"{name}: no column for {', '.join(missing)}. It has: {there}. Say which with --map {pairs}")
-    return found
-
-
-def _named(table: Table, how: _How, name: str) -> None:
-    if how.publisher is None and "publisher" not in _mapped(table.columns, how.columns, name):
+def _named(table: Table, how: How, name: str) -> None:
+    if how.publisher is None and "publisher" not in mapped(table.columns, how.columns, name):
         raise InputError(f"{name}: who published it? Give --publisher NAME, or --map publisher=COLUMN.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -201,6 +202,16 @@ def test_dates_that_say_nothing(raw: str, flag: str) -> None:
     dated = parse_date(raw)
     assert (dated.published_at, dated.precision, dated.flag) == (None, "none", flag)
     assert dated.raw == raw.strip()
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0)),
+    st.integers(-14 * 60, 14 * 60),
+)
+def test_dates_as_mail_writes_them_agree_with_the_standard_library(at: datetime, minutes: int) -> None:
+    moment = at.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    assert parse_date(format_datetime(moment)).published_at == moment
+    assert parse_date(format_datetime(at.replace(tzinfo=UTC), usegmt=True)).published_at == at.replace(tzinfo=UTC)
 
 
 @given(st.text(max_size=60))
