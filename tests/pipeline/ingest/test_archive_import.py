@@ -26,6 +26,7 @@ from pipeline.errors import InputError
 from pipeline.ingest import archive
 from pipeline.ingest.archive import import_archive, import_frame
 from pipeline.ingest.tables import Fault, tables_of
+from pipeline.warehouse import Warehouse
 from tests.pipeline.ingest.conftest import rows
 from tests.support.killed import DyingWarehouse
 
@@ -353,3 +354,17 @@ def test_json_names_that_come_late_are_taken(context: Context, tmp_path: Path) -
     path.write_text("\n".join(map(json.dumps, [*first, last])), encoding="utf-8")
     import_archive(context, path, "Harbour Gazette")
     assert rows(context, "SELECT title FROM articles WHERE url IS NOT NULL") == [("Late",)]
+
+
+def test_on_both_engines_a_second_import_adds_nothing(
+    warehouse_setting: str, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_BATCH_ROWS", 2)
+    path = tmp_path / "a.csv"
+    path.write_bytes(as_csv(TABLE))
+    warehouse = Warehouse(warehouse_setting, context.clock, 30)
+    warehouse.prepare()
+    there = Context(context.settings, warehouse, context.clock)
+    counts = [import_archive(there, path, "Harbour Gazette").counts["new_articles"] for _ in range(2)]
+    assert counts == [6, 0]
+    assert rows(there, "SELECT status, rows_done FROM imports") == [("done", 6)]
