@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types bench airflow train clean
+.PHONY: help run demo test lint types bench soak airflow train clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,11 @@ types: $(VENV)/.dev ## Check the types.
 
 bench: $(VENV)/.dev ## Run every benchmark and print the table.
 	$(BIN)/python -m tests.benchmarks
+
+MINUTES ?= 30
+SEED ?= 1
+soak: $(VENV)/.dev ## Ingest 300 feeds that misbehave, two at once, one killed every minute (MINUTES=30).
+	$(BIN)/python -m tests.soak.ingest --minutes $(MINUTES) --seed $(SEED)
 
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
 	$(BIN)/python docker/airflow_local.py
