@@ -43,6 +43,8 @@ def import_(
     """
     from pipeline.ingest.archive import import_archive
 
+    if not file.is_file():
+        raise InputError(f"{file}: there is no such file. Name a CSV, JSONL or Parquet file, or a gzip or zip of one.")
     with opened(config) as context:
         left_out = rejects or file.with_name(f"{file.name}.rejects.csv")
         report = import_archive(context, file, publisher or None, parse_map(columns), tz, rejects=left_out)

@@ -85,6 +85,7 @@ _SLIPS = (
     (re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE), ""),  # also where it is wrong
     (re.compile(r"\bsept\b", re.IGNORECASE), "Sep"),
     (re.compile(r"(?<=\d)\s*\b(?:GMT|UTC|UT)\s*(?=[+-]\d)"), " "),  # GMT+0200
+    (re.compile(r"(?<=\d)\s+[A-Z]{3,5}\s*(?=[+-]\d\d:?\d\d$)"), " "),  # EST-0500: the name would turn the sign
     (re.compile(r"([+-]\d\d:?\d\d)\s*\(?[A-Z]{2,5}\)?$"), r"\1"),  # -0500 (EST)
     (re.compile(r"\s*\(([A-Z]{2,5})\)$"), r" \1"),  # 11:00:00 (GMT)
     (re.compile(r"([+-]\d\d:?\d\d|Z)\[[\w/+-]+\]$"), r"\1"),  # -05:00[America/New_York]

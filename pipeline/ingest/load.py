@@ -211,7 +211,8 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
         )  # fmt: skip
         if told := moved(states[feed_id], state):
             stored.moves.append(f"{masked_text(feeds[feed_id].title)} {told}")
-        states[feed_id] = _with_validators(state, attempt, outcome)
+        whole = Reason.TOO_MANY_REVISIONS not in reasons
+        states[feed_id] = _with_validators(state, attempt, outcome, whole=whole)
     asked = dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)
     if again:
         # By what a feed is known was learned on the way, unless this store has asked it and knows better.
@@ -227,8 +228,11 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
     return stored
 
 
-def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome) -> FeedState:
-    """Remember the body's validators only if all of it was read: else a 304 would hide what was lost."""
+def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome, *, whole: bool) -> FeedState:
+    """Remember the body's validators only if all of it was read: else a 304 would hide what was lost.
+
+    `whole`: every entry of it was taken in, none put off to another day.
+    """
     fetched = attempt.spooled.fetched
     if fetched.outcome is Outcome.SAME_BODY and fetched.body_sha256 == state.body_sha256:
         return replace(state, etag=fetched.etag, last_modified=fetched.last_modified)
@@ -237,7 +241,10 @@ def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome) -> F
         return replace(state, etag=None, last_modified=None, body_sha256=None)
     if fetched.outcome is not None:
         return state
-    if outcome in SUCCESSES and (attempt.parsed is None or attempt.parsed.complete):
+    if attempt.parsed is None and attempt.sha256 != state.body_sha256:
+        # It was the feed's last body when this load began, and another of the same load has come between.
+        return replace(state, etag=None, last_modified=None, body_sha256=None)
+    if whole and outcome in SUCCESSES and (attempt.parsed is None or attempt.parsed.complete):
         return replace(state, etag=fetched.etag, last_modified=fetched.last_modified, body_sha256=attempt.sha256)
     return replace(state, etag=None, last_modified=None, body_sha256=None)
 

@@ -104,7 +104,7 @@ def retry_after(header: str | None, at: datetime) -> datetime | None:
     else:
         try:
             moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         asked = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - at
     return at + min(max(asked, _RETRY_LEAST), _RETRY_MOST)

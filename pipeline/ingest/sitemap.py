@@ -11,7 +11,13 @@ from pipeline.ingest.outcomes import Outcome
 
 __all__ = ["looks_so", "read"]
 
-_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex)[\s>/]")
+# From the very beginning: an entry of another format may well tell of sitemaps.
+_ROOT = re.compile(
+    rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>\s*)*"
+    rb"<(?:[\w.-]+:)?(?:urlset|sitemapindex)[\s>/]",
+    re.DOTALL,
+)
+_BYTE_ORDER = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # The format allows a thousand; more than both ends of it is never read (`documents.within` takes one of them).
 _MOST = 20 * MAX_ENTRIES
 _WANTED = {"loc", "title", "publication_date", "language", "lastmod", "name"}
@@ -20,7 +26,10 @@ _TEXT_LIMIT = 100_000
 
 def looks_so(body: bytes) -> bool:
     """Whether the root of this document is that of a sitemap, or of an index of sitemaps."""
-    return _ROOT.search(body[:4_000].replace(b"\0", b"")) is not None
+    head = body[:4_000].replace(b"\0", b"")
+    for mark in _BYTE_ORDER:
+        head = head.removeprefix(mark)
+    return _ROOT.match(head) is not None
 
 
 def read(body: bytes, content_type: str, url: str) -> Document:
@@ -33,7 +42,8 @@ def read(body: bytes, content_type: str, url: str) -> Document:
     reader, damage = _Reader(), ""
     try:
         reader.feed(body)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, ValueError) as error:
+        # ValueError: an encoding of several bytes that expat does not know.
         damage = one_line(error)
     if reader.index:
         first = f", such as {reader.first_loc}" if reader.first_loc else ""

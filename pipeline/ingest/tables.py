@@ -35,6 +35,7 @@ _PEEK = 1_000
 _CHUNK = 1 << 20
 # A field or line over this is damage (an unclosed quote), not a text.
 _FIELD_LIMIT = 1 << 20
+_LINE_LIMIT = 4 * _FIELD_LIMIT
 _LINE_LIMIT = 16 << 20
 _BATCH = 5_000
 _TOLD = 1_000
@@ -99,6 +100,8 @@ def told(name: str, kind: str = "") -> Iterator[None]:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         what = f"cannot be read as {kind} ({first})" if kind else f"cannot be read ({first})"
         raise InputError(f"{name}: {what}. Check that it is whole, and what its name says.") from error
+    except NotImplementedError as error:
+        raise InputError(f"{name}: it is packed in an unusual way ({error}). Pack it anew as a plain zip.") from error
     except RuntimeError as error:
         if "password" not in str(error):
             raise
@@ -190,6 +193,14 @@ def _table(name: str, where: str, kind: str, size: int, opened: Callable[[], _Op
     return Table(name, columns, size, guarded, open_ended=readers[kind] is _jsonl, notes=notes)
 
 
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a text, none longer than a field may be: one without an end would fill the memory."""
+    while line := text.readline(_LINE_LIMIT):
+        if len(line) == _LINE_LIMIT and not line.endswith("\n"):
+            raise csv.Error(f"a line is longer than {_LINE_LIMIT:,} characters")
+        yield line
+
+
 _Read = Callable[[_Opened, Sequence[str], Callable[[int], None]], Rows]
 
 
@@ -201,12 +212,12 @@ def _csv(opened: Callable[[], _Opened]) -> tuple[list[str], _Read, tuple[str, ..
         first = file.text(encoding).readline(_FIELD_LIMIT)
     delimiter = "," if "," in first else max(";\t|,", key=first.count)
     with opened() as file:
-        header: list[str] = next(csv.reader(file.text(encoding), delimiter=delimiter), [])
+        header: list[str] = next(csv.reader(_lines(file.text(encoding)), delimiter=delimiter), [])
     if not header:
         raise csv.Error("it is empty")
 
     def rows(file: _Opened, wanted: Sequence[str], moved: Callable[[int], None]) -> Rows:
-        lines = csv.reader(file.text(encoding), delimiter=delimiter)
+        lines = csv.reader(_lines(file.text(encoding)), delimiter=delimiter)
         next(lines)
         while True:
             try:

@@ -1,0 +1,101 @@
+"""What a hostile or clumsy source can say to lose entries, stop a load, or fill the memory, each answered."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import ingest
+from pipeline.context import Context
+from pipeline.errors import InputError
+from pipeline.ingest import sitemap, tables
+from pipeline.ingest.dates import parse_date
+from pipeline.ingest.fetch import fetch
+from pipeline.ingest.load import load
+from pipeline.ingest.schedule import retry_after
+from tests.conftest import MovableClock
+from tests.pipeline.ingest.conftest import Page, Site, item, rows, rss
+
+Subscribe = Callable[[Sequence[str]], None]
+NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("header", ["Mon, 01 Jan 2024 00:00:00 +9999999999999999", "9" * 400, "soon", "-5"])
+def test_no_retry_after_stops_a_load(header: str) -> None:
+    found = retry_after(header, NOW)
+    assert found is None or timedelta(minutes=1) <= found - NOW <= timedelta(days=1)
+
+
+def test_an_entry_that_tells_of_sitemaps_is_in_a_feed_and_no_sitemap() -> None:
+    assert not sitemap.looks_so(
+        b"<rss><channel><item><title><![CDATA[How <urlset> works]]></title></item></channel></rss>"
+    )
+    heads = (b"", b"\xef\xbb\xbf", b'<?xml version="1.0"?>\n<!-- made by us -->\n', b"<!DOCTYPE urlset>")
+    assert all(sitemap.looks_so(head + b'<urlset xmlns="x"><url/></urlset>') for head in heads)
+    assert sitemap.looks_so("\ufeff<urlset><url/></urlset>".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("zone", ["EST-0500", "EST -0500", "-0500", "-0500 (EST)", "GMT-0500"])
+def test_a_zone_named_twice_is_meant_once(zone: str) -> None:
+    found = parse_date(f"Tue, 31 Dec 2019 10:00:00 {zone}", seen=NOW)
+    assert found.published_at == datetime(2019, 12, 31, 15, tzinfo=UTC)
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_LINE_LIMIT", 1_000)
+    path = tmp_path / "bomb.csv"
+    path.write_text("title,published_at\nVelmont falls,2020-01-01\n" + "x," * 5_000, "utf-8")
+    (table,) = tables.tables_of(path)
+    found = list(table.rows(["title"], lambda _: None))
+    assert found[0][1] == {"title": "Velmont falls", "published_at": "2020-01-01"}
+    assert isinstance(found[-1][1], tables.Fault)
+    assert "longer than 1,000 characters" in found[-1][1].says
+
+
+def test_a_zip_packed_in_an_unknown_way_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "title,published_at\nVelmont falls,2020-01-01\n")
+    # The method stands in the local header and in the directory at the end.
+    raw = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        raw[raw.index(mark) + offset] = 9
+    path.write_bytes(bytes(raw))
+    with pytest.raises(InputError, match="Pack it anew"):
+        tables.tables_of(path)
+
+
+def test_bodies_that_go_and_come_back_in_one_load_end_as_the_last_one(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock
+) -> None:
+    right, wrong = (Page(rss(item(title, "https://g.example/1", guid="a"))) for title in ("Right title", "Wrong title"))
+    subscribe([site.url("/feed")])
+    site.pages["/feed"] = right
+    ingest.run(context)
+    for page in (wrong, right):
+        clock.now += timedelta(minutes=5)
+        site.pages["/feed"] = page
+        fetch(context)
+    load(context)
+    clock.now += timedelta(minutes=5)
+    ingest.run(context)
+    assert rows(context, "SELECT arg_max(title, revision) FROM articles") == [("Right title",)]
+
+
+def test_the_last_correction_after_a_storm_comes_on_another_day(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock
+) -> None:
+    subscribe([site.url("/feed")])
+    for n in range(25):
+        site.pages["/feed"] = Page(
+            rss(item(f"Markets at 12:{n:02}", "https://g.example/live", guid="live")), etag=f'"{n}"'
+        )
+        ingest.run(context)
+    assert rows(context, "SELECT arg_max(title, revision) FROM articles") == [("Markets at 12:23",)]
+    clock.now += timedelta(days=2)
+    ingest.run(context)
+    assert rows(context, "SELECT arg_max(title, revision) FROM articles") == [("Markets at 12:24",)]
