@@ -49,7 +49,7 @@ class Allowed:
     def covers(self, host: str, port: int) -> bool:
         """Whether this host may be fetched whatever its address is."""
         name = f"[{host}]" if ":" in host else host
-        return bool({host.lower(), name.lower(), f"{name.lower()}:{port}"} & self.entries)
+        return not self.entries.isdisjoint((host.lower(), name.lower(), f"{name.lower()}:{port}"))
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,11 @@ class Cycle:
     pools: Pools
     resolve: Resolver
     cap: int = field(init=False)
+    allowed: Allowed = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cap", int(self.settings.max_body_mb * 1_000_000))
+        object.__setattr__(self, "allowed", Allowed.of(self.settings.allow_hosts))
 
     async def fetch(self, feed: Wanted) -> Fetched:
         """One feed under its deadline, every fault turned into an outcome."""
@@ -96,10 +98,9 @@ class Cycle:
         return replace(fetched, seconds=self.settings.timeout_s - attempt.left)
 
     async def _follow(self, attempt: _Try) -> Fetched:
-        allowed = Allowed.of(self.settings.allow_hosts)
-        target = check_url(attempt.feed.url, allowed)
+        target = check_url(attempt.feed.url, self.allowed)
         # Only a feed that is itself on an allowed host may be led to one: a public feed must not reach our intranet.
-        onward = allowed if target.exempt else Allowed.of(())
+        onward = self.allowed if target.exempt else Allowed.of(())
         while True:
             found = await self._hop(target, attempt)
             if isinstance(found, Fetched):

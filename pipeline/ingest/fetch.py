@@ -6,8 +6,10 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
+
+import duckdb
 
 from pipeline.context import Context
 from pipeline.errors import WorkError
@@ -15,7 +17,7 @@ from pipeline.ingest.catalogue import sync
 from pipeline.ingest.client import HttpFetcher
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.outcomes import Outcome, masked_text
-from pipeline.ingest.spool import Spool
+from pipeline.ingest.spool import Made, Spool
 
 __all__ = ["FetchCounts", "batches", "fetch", "shared_out"]
 
@@ -43,7 +45,9 @@ class FetchCounts:
 def batches(context: Context, size: int = 50) -> list[list[str]]:
     """The feeds that are due now, shared out in lists of about `size`; takes in changes of the OPML file first."""
     sync(context)
-    return shared_out(_wanted(context, None), size)
+    with context.warehouse.read() as con:
+        wanted = _wanted(con, context.clock(), None)
+    return shared_out(wanted, size)
 
 
 def shared_out(wanted: Sequence[Wanted], size: int) -> list[list[str]]:
@@ -61,27 +65,39 @@ def shared_out(wanted: Sequence[Wanted], size: int) -> list[list[str]]:
 
 
 def fetch(context: Context, feed_ids: Sequence[str] | None = None, *, fetcher: Fetcher | None = None) -> FetchCounts:
-    """Fetch these feeds, or all that are due, each into a file of the spool; the fault of one feed is its outcome.
+    """Fetch these feeds, or all that are due, into the spool; the fault of one feed is its outcome.
 
     Raises:
         WorkError: the spool cannot be written.
     """
-    wanted = _wanted(context, feed_ids)
-    _tell_waiting(context)
+    with context.warehouse.read() as con:
+        wanted = _wanted(con, context.clock(), feed_ids)
+        _tell_waiting(con, context.clock())
     spool = Spool(context.settings.store.raw)
     counts = FetchCounts()
     problems: list[OSError] = []
+    bare: list[Made] = []
 
-    def deliver(fetched: Fetched) -> None:
+    def put(attempts: list[Made]) -> None:
         try:
-            spool.put(uuid.uuid4().hex, context.clock(), fetched)
+            spool.put(attempts)
         except OSError as error:
             problems.append(error)
-            return
+
+    def deliver(fetched: Fetched) -> None:
+        made = Made(uuid.uuid4().hex, context.clock(), fetched)
+        if fetched.body:
+            put([made])
+        else:
+            bare.append(made)
         counts.add(fetched.outcome)
         context.progress("fetch", counts.counts["feeds"], len(wanted))
 
-    (fetcher or HttpFetcher(context.settings.ingest))(wanted, deliver)
+    try:
+        (fetcher or HttpFetcher(context.settings.ingest))(wanted, deliver)
+    finally:
+        if bare:
+            put(bare)
     if problems:
         raise WorkError(f"{spool.raw} cannot be written: {problems[0]}. Make room or mend the rights, then run again.")
     return counts
@@ -94,36 +110,32 @@ def _host(url: str) -> str:
         return url
 
 
-def _wanted(context: Context, feed_ids: Sequence[str] | None) -> list[Wanted]:
+def _wanted(con: duckdb.DuckDBPyConnection, now: datetime, feed_ids: Sequence[str] | None) -> list[Wanted]:
     """Active feeds that are due, or those asked for whether due or not; archives, gone and removed ones never.
 
     A feed of which no body came for a day is asked without its validators: a cache that says 304 for ever would
     else hide everything. Those that failed the last time come last, so that they hold up nobody.
     """
-    now = context.clock()
-    with context.warehouse.read() as con:
-        rows = con.execute(
-            "SELECT feed_id, coalesce(fetch_url, url),"
-            " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END, body_sha256"
-            " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
-            f" WHERE fetched_at > $3 AND outcome IN {BODIES}) USING (feed_id)"
-            " WHERE kind <> 'archive' AND status = 'active'"
-            " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2)"
-            " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY failures > 0, url",
-            [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER],
-        ).fetchall()
+    rows = con.execute(
+        "SELECT feed_id, coalesce(fetch_url, url),"
+        " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END, body_sha256"
+        " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
+        f" WHERE fetched_at > $3 AND outcome IN {BODIES}) USING (feed_id)"
+        " WHERE kind <> 'archive' AND status = 'active'"
+        " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2)"
+        " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY failures > 0, url",
+        [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER],
+    ).fetchall()
     return [Wanted(*row) for row in rows]
 
 
-def _tell_waiting(context: Context) -> None:
+def _tell_waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """Back-off is never silent: one line of the log says who waits after failures, and until when."""
-    now = context.clock()
-    with context.warehouse.read() as con:
-        rows = con.execute(
-            "SELECT title, failures, next_fetch_at FROM feeds"
-            " WHERE status = 'active' AND next_fetch_at > $1 ORDER BY next_fetch_at, title",
-            [now],
-        ).fetchall()
+    rows = con.execute(
+        "SELECT title, failures, next_fetch_at FROM feeds"
+        " WHERE status = 'active' AND next_fetch_at > $1 ORDER BY next_fetch_at, title",
+        [now],
+    ).fetchall()
     if rows:
         told = [f"{masked_text(title)} until {due.astimezone(UTC):%H:%M} UTC ({n}×)" for title, n, due in rows[:TOLD]]
         more = f", and {len(rows) - TOLD} more" if len(rows) > TOLD else ""

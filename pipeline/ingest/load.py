@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked, masked_text, se
 from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
 from pipeline.ingest.policy import Identity, Memory, learned, resolve
 from pipeline.ingest.pool import ParserPool
-from pipeline.ingest.raw import RawStore
+from pipeline.ingest.raw import RawStore, Taken
 from pipeline.ingest.schedule import LOCAL_FAULTS, FeedState, after, moved, retry_after
 from pipeline.ingest.spool import Spool, Spooled
 from pipeline.warehouse import Transaction
@@ -96,9 +96,10 @@ def load(context: Context, *, parser: Parser | None = None) -> Report:
             return report
         with context.warehouse.read() as con:
             feeds = feeds_of(con)
-            done = taken(con, (path.stem.rpartition("-")[2] for path in waiting))
-        left = [path for path in waiting if path.stem.rpartition("-")[2] not in done]
-        if attempts := _parsed(context, spool.read(left), len(left), feeds, parser):
+            ids = {path: spool.ids(path) for path in waiting}
+            done = taken(con, (one for found in ids.values() for one in found))
+        left = {path: found for path, found in ids.items() if not done.keys() & set(found)}
+        if attempts := _parsed(context, spool.read([*left]), sum(map(len, left.values())), feeds, parser):
             stored = context.warehouse.transact("articles", lambda tx: _store(tx, attempts))
             _tell(report, stored, feeds)
         _put_away(context, waiting)
@@ -116,22 +117,23 @@ def load_again(context: Context, attempts: Iterable[Spooled], report: Report, *,
         feeds = feeds_of(con)
     # Whatever their last body was, the ones of then are to be read.
     feeds = {key: replace(feed, state=replace(feed.state, body_sha256=None)) for key, feed in feeds.items()}
-    attempts = list(attempts)
-    if read := _parsed(context, attempts, len(attempts), feeds, parser):
+    if read := _parsed(context, attempts, None, feeds, parser):
         stored = context.warehouse.transact("articles", lambda tx: _store(tx, read, again=True))
         _tell(report, stored, feeds)
 
 
 def _put_away(context: Context, waiting: list[Path]) -> None:
     """What the store has taken in leaves the spool, also where an earlier load died between the two."""
-    by_id = {path.stem.rpartition("-")[2]: path for path in waiting}
-    with context.warehouse.read() as con:
-        done = taken(con, by_id)
-    RawStore(context.settings.store.raw).keep([by_id[fetch_id] for fetch_id in done], done)
+
+    def how(fetch_ids: Sequence[str]) -> dict[str, Taken]:
+        with context.warehouse.read() as con:
+            return taken(con, fetch_ids)
+
+    RawStore(context.settings.store.raw).keep(waiting, how)
 
 
 def _parsed(
-    context: Context, spooled: Iterable[Spooled], total: int, feeds: dict[str, Feed], parser: Parser | None
+    context: Context, spooled: Iterable[Spooled], total: int | None, feeds: dict[str, Feed], parser: Parser | None
 ) -> list[_Attempt]:
     """Every attempt that is to be stored; the bodies pass by, a few at a time."""
     attempts: list[_Attempt] = []
@@ -220,7 +222,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
         changed = [{"feed_id": feed_id} | _identity_row(identities[feed_id]) for feed_id in fresh]
         states_of = pa.schema([_STATES.field("feed_id"), *(f for f in _STATES if f.name.startswith("identity"))])
     else:
-        changed = [asdict(states[feed_id]) | _identity_row(identities[feed_id]) for feed_id in asked]
+        changed = [vars(states[feed_id]) | _identity_row(identities[feed_id]) for feed_id in asked]
         states_of = _STATES
     tx.insert_new("articles", pa.Table.from_pylist(stored.articles, _ROWS), ["article_id", "revision"])
     tx.upsert("feeds", pa.Table.from_pylist(changed, states_of), ["feed_id"])

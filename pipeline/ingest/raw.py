@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -43,18 +43,22 @@ class RawStore:
 
     raw: Path
 
-    def keep(self, paths: Sequence[Path], taken: Mapping[str, Taken]) -> None:
-        """Move these files of the spool, which the store has taken in, to their day; bodies seen before are let go."""
-        by_load: dict[datetime, list[Spooled]] = {}
-        for spooled in Spool(self.raw).read(paths):
-            how = taken[spooled.fetch_id]
-            if how.outcome == Outcome.SAME_BODY:
-                spooled = replace(spooled, fetched=replace(spooled.fetched, outcome=Outcome.SAME_BODY, body=b""))
-            by_load.setdefault(how.at, []).append(replace(spooled, known_at=how.at))
-        for at, attempts in by_load.items():
-            self._write(at, attempts)
-        for path in paths:
-            path.unlink(missing_ok=True)
+    def keep(self, paths: Sequence[Path], taken: Callable[[Sequence[str]], Mapping[str, Taken]]) -> None:
+        """Move those files of the spool that the store has taken in to their day; bodies seen before are let go.
+
+        What a file holds was taken in together; an attempt in it that was not is of a feed the store does not know.
+        """
+        spool = Spool(self.raw)
+        ids = {path: spool.ids(path) for path in paths}
+        how = taken([one for found in ids.values() for one in found])
+        by_load: dict[datetime, list[Path]] = {}
+        for path, found in ids.items():
+            if at := next((how[one].at for one in found if one in how), None):
+                by_load.setdefault(at, []).append(path)
+        for at, files in by_load.items():
+            self._write(at, (one for one in spool.read(files) if one.fetch_id in how), how, files)
+            for path in files:
+                path.unlink(missing_ok=True)
 
     def days(self) -> list[date]:
         """The days that are kept, oldest first."""
@@ -62,25 +66,20 @@ class RawStore:
             return []
         return sorted(filter(None, map(_day, self.raw.iterdir())))
 
-    def loads(self, day: date) -> Iterator[list[Spooled]]:
+    def loads(self, day: date) -> Iterator[Iterator[Spooled]]:
         """The attempts of each load of `day`, in the order in which the store took them in, each attempt once.
 
         What is damaged is told in the log and left out.
         """
         seen: set[str] = set()
         for path in sorted((self.raw / day.isoformat()).glob("*.zst")):
-            attempts = []
-            try:
-                for spooled in records(path):
-                    if spooled.fetch_id not in seen:
-                        seen.add(spooled.fetch_id)
-                        attempts.append(spooled)
-            except DAMAGE as error:
-                logger.warning("%s is damaged (%s): %d attempts of it could be read", path, error, len(attempts))
-            yield attempts
+            yield _unseen(path, seen)
 
     def retire(self, today: date, keep: int) -> int:
-        """Remove the days that are more than `keep` days ago, and damaged files of then; answers how many days."""
+        """Remove the days that are more than `keep` days ago, and of then what is damaged or was never taken in.
+
+        Answers how many days.
+        """
         limit = today - timedelta(days=keep)
         old = [day for day in self.days() if day < limit]
         for day in old:
@@ -89,28 +88,46 @@ class RawStore:
                 for path in folder.iterdir():
                     path.unlink(missing_ok=True)
                 folder.rmdir()
-        for path in (self.raw / "rejected").glob("*"):
-            if path.name < f"{limit:%Y%m%d}":
-                path.unlink(missing_ok=True)
+        for name in ("rejected", "spool"):
+            for path in (self.raw / name).glob("*"):
+                if path.name < f"{limit:%Y%m%d}":
+                    path.unlink(missing_ok=True)
         return len(old)
 
-    def _write(self, at: datetime, attempts: Sequence[Spooled]) -> None:
+    def _write(
+        self, at: datetime, attempts: Iterable[Spooled], how: Mapping[str, Taken], files: Sequence[Path]
+    ) -> None:
         folder = self.raw / f"{at:%Y-%m-%d}"
         folder.mkdir(parents=True, exist_ok=True)
-        # The same attempts have the same name: to write them again after a crash replaces what was there.
-        ids = hashlib.sha256("".join(sorted(attempt.fetch_id for attempt in attempts)).encode()).hexdigest()
-        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{ids[:12]}.zst"
-        bare = [attempt for attempt in attempts if not attempt.fetched.body]
+        # The same files have the same name: to write them again after a crash replaces what was there.
+        names = hashlib.sha256("".join(sorted(path.name for path in files)).encode()).hexdigest()
+        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{names[:12]}.zst"
+        bare = []
         partial = path.with_suffix(".tmp")
         with partial.open("wb") as file:
             for attempt in attempts:
+                attempt = replace(attempt, known_at=at)
+                if how[attempt.fetch_id].outcome == Outcome.SAME_BODY:
+                    attempt = replace(attempt, fetched=replace(attempt.fetched, outcome=Outcome.SAME_BODY, body=b""))
                 if attempt.fetched.body:
                     file.write(frame([attempt]))
+                else:
+                    bare.append(attempt)
             for start in range(0, len(bare), _TOGETHER):
                 file.write(frame(bare[start : start + _TOGETHER]))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+
+
+def _unseen(path: Path, seen: set[str]) -> Iterator[Spooled]:
+    try:
+        for spooled in records(path):
+            if spooled.fetch_id not in seen:
+                seen.add(spooled.fetch_id)
+                yield spooled
+    except DAMAGE as error:
+        logger.warning("%s is damaged (%s); what stands before that is read", path, error)
 
 
 def _day(path: Path) -> date | None:

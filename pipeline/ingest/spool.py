@@ -1,4 +1,7 @@
-"""Between fetching and loading: one file per attempt, written whole or not at all. Its name sorts by time."""
+"""Between fetching and loading: a file per body, and one for all attempts of a fetch that brought none.
+
+Each is written whole or not at all; its name sorts by time and ends in the id of its first attempt.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,21 @@ from pathlib import Path
 from pipeline.ingest.exchange import Fetched
 from pipeline.ingest.records import DAMAGE, Spooled, frame, records
 
-__all__ = ["Spool", "Spooled"]
+__all__ = ["Made", "Spool", "Spooled"]
 
 logger = logging.getLogger(__name__)
 
 _SUFFIX = ".fetch"
+_SEVERAL = f".several{_SUFFIX}"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One attempt that was just made."""
+
+    fetch_id: str
+    fetched_at: datetime
+    fetched: Fetched
 
 
 @dataclass(frozen=True)
@@ -24,18 +37,26 @@ class Spool:
 
     raw: Path
 
-    def put(self, fetch_id: str, fetched_at: datetime, fetched: Fetched) -> Path:
-        """Keep one attempt. It survives the death of this process; lost with the machine, it is made again.
+    def put(self, attempts: Sequence[Made]) -> None:
+        """Keep one attempt with its body, or any number of attempts without one.
 
-        Until it is loaded no validator of it is remembered, so that the feed is asked for the same once more.
+        They survive the death of this process; lost with the machine, they are made again: until an attempt is loaded
+        no validator of it is remembered, so that the feed is asked for the same once more.
         """
+        first = attempts[0]
         folder = self.raw / "spool"
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{fetched_at:%Y%m%dT%H%M%S.%f}-{fetch_id}{_SUFFIX}"
+        name = f"{first.fetched_at:%Y%m%dT%H%M%S.%f}-{first.fetch_id}{_SEVERAL if len(attempts) > 1 else _SUFFIX}"
+        path = folder / name
         partial = path.with_suffix(".tmp")
-        partial.write_bytes(frame([Spooled(path, fetch_id, fetched_at, fetched)]))
+        partial.write_bytes(frame([Spooled(path, made.fetch_id, made.fetched_at, made.fetched) for made in attempts]))
         partial.replace(path)
-        return path
+
+    def ids(self, path: Path) -> list[str]:
+        """The attempts of a file; only of one that holds several it must be read."""
+        if path.name.endswith(_SEVERAL):
+            return [spooled.fetch_id for spooled in self.read([path])]
+        return [path.stem.rpartition("-")[2]]
 
     def waiting(self) -> list[Path]:
         """What is not loaded yet, oldest first."""
@@ -43,17 +64,15 @@ class Spool:
         return sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
 
     def read(self, paths: Sequence[Path]) -> Iterator[Spooled]:
-        """Each file in turn. One that another load took meanwhile is left out; a damaged one is set aside."""
+        """The attempts of each file. One that another load took meanwhile is left out; a damaged one is set aside."""
         for path in paths:
             try:
-                (spooled,) = records(path)
+                yield from records(path)
             except FileNotFoundError:
                 continue
             except DAMAGE as error:
                 logger.warning("%s is damaged (%s); it is set aside in %s", path.name, error, self.raw / "rejected")
                 _set_aside(path, self.raw / "rejected")
-                continue
-            yield spooled
 
 
 def _set_aside(path: Path, folder: Path) -> None:
