@@ -86,8 +86,11 @@ def _both_ends(body: bytes) -> tuple[bytes, int]:
 def _item(raw: Mapping[str, Any]) -> Item:
     dates = (str(raw.get(name) or "") for name in ("published", "updated", "created"))
     title, link = str(raw.get("title") or ""), str(raw.get("link") or "")
-    if raw.get("guidislink") and "/" not in str(raw.get("id")):
-        link = ""  # RSS calls every guid a permanent link that does not say otherwise; "abc123" is none
+    named = any(part.get("href") for part in raw.get("links") or ())
+    if raw.get("guidislink") and not named and "/" not in str(raw.get("id")):
+        # RSS calls every guid a permanent link that does not say otherwise; "abc123" is none. feedparser says so too of
+        # a guid that only stands before the link.
+        link = ""
     return Item(
         title=title,
         summary=str(raw.get("summary") or _content(raw)),

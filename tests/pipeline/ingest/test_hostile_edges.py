@@ -16,6 +16,7 @@ from pipeline.ingest import sitemap, tables
 from pipeline.ingest.dates import parse_date
 from pipeline.ingest.fetch import fetch
 from pipeline.ingest.load import load
+from pipeline.ingest.parse import parse
 from pipeline.ingest.schedule import retry_after
 from tests.conftest import MovableClock
 from tests.pipeline.ingest.conftest import Page, Site, item, rows, rss
@@ -37,6 +38,20 @@ def test_an_entry_that_tells_of_sitemaps_is_in_a_feed_and_no_sitemap() -> None:
     heads = (b"", b"\xef\xbb\xbf", b'<?xml version="1.0"?>\n<!-- made by us -->\n', b"<!DOCTYPE urlset>")
     assert all(sitemap.looks_so(head + b'<urlset xmlns="x"><url/></urlset>') for head in heads)
     assert sitemap.looks_so("\ufeff<urlset><url/></urlset>".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<rss version="2.0"><channel><item><title>Velmont falls</title><guid>abc-17</guid>'
+        b"<link>https://press.example/n/abc-17</link></item></channel></rss>",
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:uuid:1</id><title>Velmont falls</title>'
+        b'<link href="https://press.example/n/abc-17"/></entry></feed>',
+    ],
+)
+def test_a_guid_before_the_link_does_not_hide_it(body: bytes) -> None:
+    found = parse(body, feed_id="f", content_type="", url="https://press.example/rss", now=NOW)
+    assert [entry.url for entry in found.entries] == ["https://press.example/n/abc-17"]
 
 
 @pytest.mark.parametrize("zone", ["EST-0500", "EST -0500", "-0500", "-0500 (EST)", "GMT-0500"])
