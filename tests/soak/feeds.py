@@ -126,7 +126,7 @@ def _rss_item(feed: int, n: int, mark: str, query: str, at: datetime) -> str:
 def _atom_entry(feed: int, n: int, mark: str, query: str, at: datetime) -> str:
     return (
         f"<entry><title>{title(feed, n).replace('&', '&amp;')}</title>"
-        f'<link href="https://press.example/{feed}/{n}{query}"/><id>urn:entry:{feed}-{n}{mark}</id>'
+        f'<id>urn:entry:{feed}-{n}{mark}</id><link href="https://press.example/{feed}/{n}{query}"/>'
         f"<updated>{at.isoformat()}</updated>"
         f"<summary>Number {n} of feed {feed}.</summary></entry>"
     )
