@@ -73,6 +73,6 @@ def _meant_otherwise(mine: Gist, theirs: Gist) -> Reason | None:
         return Reason.DENIED
     if mine.ahead != theirs.ahead and not (theirs.forecast if mine.ahead else mine.forecast):
         return Reason.EXPECTED_ONLY
-    if opposed(mine.words, theirs.words):
+    if opposed(mine, theirs):
         return Reason.REVERSED
     return Reason.LATER_STAGE if mine.stages != theirs.stages else None

@@ -58,15 +58,17 @@ def _meanings(
         for at in _open(articles, start + n, [*alike, *kin])
     ]
     at = 0
+    readings: dict[int, Reading] = {}
     while at < len(pairs):
         places: set[int] = set()
         end = at
         while end < len(pairs) and len(places) < _READ_TOGETHER:
             places.update(pairs[end])
             end += 1
-        ordered = sorted(places)
-        texts = [articles[place].gist.text for place in ordered]
-        readings = dict(zip(ordered, embedder().read(texts), strict=True))
+        # Those around an article are mostly those around the one before it.
+        readings = {place: readings[place] for place in places & readings.keys()}
+        unread = sorted(places - readings.keys())
+        readings.update(zip(unread, embedder().read([articles[place].gist.text for place in unread]), strict=True))
         for a, b in pairs[at:end]:
             yield (a, b), meaning(readings[a], readings[b], shared_names(articles[a].gist, articles[b].gist))
         at = end

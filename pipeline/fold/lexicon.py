@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,15 +14,16 @@ __all__ = ["Lexicon", "lexicon", "stem"]
 
 @dataclass(frozen=True)
 class Lexicon:
-    """`same` and `phrases`: what a word or phrase becomes. `kinds`: of what kinds of event a word tells. `things`: of
-    which class (illness, vehicle, …) a word names which member, and `loose` the classes that tell events less surely
-    apart. The patterns are searched in the text as written."""
+    """`same` and `phrases`: what a word or phrase becomes. `opposites`: which words tell the opposite of a word.
+    `kinds`: of what kinds of event a word tells. `things`: of which class (illness, vehicle, …) a word names which
+    member, and `loose` the classes that tell events less surely apart. The patterns are searched in the text as
+    written."""
 
     stop: frozenset[str]
     same: dict[str, str]
     phrases: dict[str, str]
     phrase: re.Pattern[str]
-    opposites: tuple[tuple[str, str], ...]
+    opposites: dict[str, frozenset[str]]
     single: frozenset[str]
     kinds: dict[str, frozenset[str]]
     things: dict[str, frozenset[tuple[str, int]]]
@@ -62,22 +63,16 @@ def lexicon() -> Lexicon:
         name, _, words = line.partition(":")
         for word in words.split():
             kinds.setdefault(form(word), set()).add(name)
-    things: dict[str, set[tuple[str, int]]] = {}
     loose = {line.partition(":")[0] for line in raw["loosely"].strip().splitlines()}
-    for line in (*raw["others"].strip().splitlines(), *raw["loosely"].strip().splitlines()):
-        name, _, members = line.partition(":")
-        for number, words in enumerate(members.split("|")):
-            for word in words.split():
-                things.setdefault(form(word), set()).add((name, number))
     return Lexicon(
         frozenset(raw["stop"].split()),
         same,
         phrases,
         re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(phrases, key=len, reverse=True)))})\b"),
-        tuple((form(one), form(other)) for one, other in raw["opposites"]),
+        _opposites(raw["opposites"], form),
         frozenset(map(form, raw["single"].split())),
         {word: frozenset(names) for word, names in kinds.items()},
-        {word: frozenset(named) for word, named in things.items()},
+        _things(f"{raw['others']}{raw['loosely']}", form),
         frozenset(loose),
         _any(raw["column"]),
         frozenset(map(form, raw["roles"].split())),
@@ -99,3 +94,22 @@ def stem(word: str) -> str:
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:\A|\b)(?:{'|'.join(patterns)})", re.IGNORECASE)
+
+
+def _opposites(pairs: Iterable[tuple[str, str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for pair in pairs:
+        one, other = map(form, pair)
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {word: frozenset(others) for word, others in found.items()}
+
+
+def _things(lines: str, form: Callable[[str], str]) -> dict[str, frozenset[tuple[str, int]]]:
+    found: dict[str, set[tuple[str, int]]] = {}
+    for line in lines.strip().splitlines():
+        name, _, members = line.partition(":")
+        for number, words in enumerate(members.split("|")):
+            for word in words.split():
+                found.setdefault(form(word), set()).add((name, number))
+    return {word: frozenset(named) for word, named in found.items()}

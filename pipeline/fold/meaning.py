@@ -61,38 +61,43 @@ def meaning(a: Reading, b: Reading, names: Set[str]) -> Meaning:
     mine, theirs = _content(a.tokens), _content(b.tokens)
     # As written: that the nearest word is a synonym is evidence too, and is lost where both are brought to one form.
     said_a, said_b = set(a.tokens), set(b.tokens)
-    own = [at for at, word in mine if word not in said_b], [at for at, word in theirs if word not in said_a]
-    rest = [at for at, word in mine if word not in names], [at for at, word in theirs if word not in names]
-    shares = [len(own[0]) / max(1, len(mine)), len(own[1]) / max(1, len(theirs))]
+    own = _Which([word not in said_b for _, word in mine], [word not in said_a for _, word in theirs])
+    rest = _Which([word not in names for _, word in mine], [word not in names for _, word in theirs])
+    at = [at for at, _ in mine], [at for at, _ in theirs]
+    shares = [sum(own.mine) / max(1, len(mine)), sum(own.theirs) / max(1, len(theirs))]
     return Meaning(
-        _likeness(a.published, b.published, own, rest),
-        _likeness(a.adapted, b.adapted, own, rest),
+        _likeness(a.published, b.published, at, own, rest),
+        _likeness(a.adapted, b.adapted, at, own, rest),
         min(shares),
         max(shares),
     )
 
 
-def _likeness(a: View, b: View, own: tuple[list[int], list[int]], rest: tuple[list[int], list[int]]) -> Likeness:
-    if own[0] and own[1]:
-        nearness = _nearness(a, b, own)
-        averages, best = _averages(nearness), float(nearness.max())
+class _Which(NamedTuple):
+    """Which of two texts' words are meant."""
+
+    mine: list[bool]
+    theirs: list[bool]
+
+
+def _likeness(a: View, b: View, at: tuple[list[int], list[int]], own: _Which, rest: _Which) -> Likeness:
+    words_a, words_b = a.words[at[0]].astype(np.float32), b.words[at[1]].astype(np.float32)
+    nearness = words_a @ words_b.T
+    if any(own.mine) and any(own.theirs):
+        owned = nearness[own.mine][:, own.theirs]
+        averages, best = _averages(owned), float(owned.max())
     else:
         # One says no more than the other (1 where their words are the same).
-        averages, best = ((1.0, 1.0), 1.0) if not own[0] and not own[1] else ((0.5, 0.5), 0.5)
-    if rest[0] and rest[1]:
-        all_averages = _averages(_nearness(a, b, rest))
-        one, other = (view.words[at].astype(np.float32).mean(0) for view, at in ((a, rest[0]), (b, rest[1])))
+        averages, best = ((1.0, 1.0), 1.0) if not any(own.mine) and not any(own.theirs) else ((0.5, 0.5), 0.5)
+    if any(rest.mine) and any(rest.theirs):
+        all_averages = _averages(nearness[rest.mine][:, rest.theirs])
+        one, other = words_a[rest.mine].sum(0), words_b[rest.theirs].sum(0)
         mean = float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
     else:
         all_averages, mean = (0.5, 0.5), 0.5
     # Rounded, so that the last bits of a float sum decide nothing.
     said = (float(a.whole @ b.whole), *averages, best, *all_averages, mean)
     return Likeness(*(round(value, 3) for value in said))
-
-
-def _nearness(a: View, b: View, at: tuple[list[int], list[int]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = a.words[at[0]].astype(np.float32) @ b.words[at[1]].astype(np.float32).T
-    return found
 
 
 def _averages(nearness: NDArray[np.float32]) -> tuple[float, float]:

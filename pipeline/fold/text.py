@@ -38,7 +38,7 @@ class Gist:
     `ahead`: something is expected or open; `forecast`: a forecast is the news; `denial`; `stages`: what
     steps are told; `column`: it comes back day by day; `corrected`: it mends an earlier one.
     `text` is what a sentence encoder reads; `places` are those it names; `things` the members of classes
-    (illnesses, vehicles, …) that its title names."""
+    (illnesses, vehicles, …) that its title names; `poles` its words that have an opposite."""
 
     title_key: str
     text_key: str
@@ -57,6 +57,7 @@ class Gist:
     text: str
     places: frozenset[str]
     things: frozenset[tuple[str, int]]
+    poles: frozenset[str]
 
 
 def gist(title: str, summary: str | None) -> Gist:
@@ -88,17 +89,18 @@ def gist(title: str, summary: str | None) -> Gist:
         text,
         places(text),
         frozenset(thing for word in words for thing in known.things.get(word, ())),
+        frozenset(word for word in words if word in known.opposites),
     )
 
 
-def opposed(a: frozenset[str], b: frozenset[str]) -> bool:
-    """Whether two sets of words tell opposite news: one has a word, the other only its opposite."""
-    for one, other in lexicon().opposites:
-        if one in a and other in b and other not in a and one not in b:
-            return True
-        if other in a and one in b and one not in a and other not in b:
-            return True
-    return False
+def opposed(a: Gist, b: Gist) -> bool:
+    """Whether two headlines tell opposite news: one has a word, the other only its opposite."""
+    if not a.poles or not b.poles:
+        return False
+    known = lexicon().opposites
+    return any(
+        other in b.poles and other not in a.poles for one in a.poles if one not in b.poles for other in known[one]
+    )
 
 
 def _forms(text: str) -> Iterator[tuple[str, bool]]:

@@ -137,7 +137,7 @@ def evidence(article: Article, other: Article, alike: float, seen: Meaning) -> E
         denied=float(mine.denial != theirs.denial),
         expected=float(mine.ahead != theirs.ahead),
         both_expected=float(mine.ahead and theirs.ahead),
-        reversed=float(opposed(mine.words, theirs.words)),
+        reversed=float(opposed(mine, theirs)),
         other_stage=float(mine.stages != theirs.stages),
         same_stage=float(bool(mine.stages) and mine.stages == theirs.stages),
         summaries=both / min(len(mine.summary), len(theirs.summary)) if both else 0.0,
