@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 __all__ = [
@@ -47,7 +47,7 @@ class Candidate:
     """An entry, reduced to what the decision needs.
 
     `article_id` is by its guid or what stands in for it (`guided`: it is by a guid), `link_key` by its canonical link.
-    `fixed`: no policy changes the id (filings).
+    `fixed`: no policy changes the id (filings). `day`: of the source's own date (UTC), where that is plausible.
     """
 
     article_id: str
@@ -56,6 +56,7 @@ class Candidate:
     title: str = ""
     guided: bool = False
     fixed: bool = False
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Known:
     changed_at: datetime
     title: str = ""
     link_key: str | None = None
+    day: date | None = None
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
+from pipeline.ingest.dates import Dated
 from pipeline.ingest.identity import Candidate, Decision, Known, Reason, decide
 from pipeline.ingest.memory import Feed, feeds_of, remembered, taken
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked, masked_text, sentence
@@ -253,9 +254,15 @@ def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome, *, w
 
 def _candidates(attempt: _Attempt) -> list[Candidate]:
     return [
-        Candidate(e.article_id, e.content_sha256, e.link_key, e.title, e.guided, fixed=e.kind == "filing")
+        Candidate(
+            e.article_id, e.content_sha256, e.link_key, e.title, e.guided, fixed=e.kind == "filing", day=_day(e.dated)
+        )
         for e in (attempt.parsed.entries if attempt.parsed else ())
     ]
+
+
+def _day(dated: Dated) -> date | None:
+    return dated.published_at.astimezone(UTC).date() if dated.published_at and not dated.flag else None
 
 
 def _article_rows(
@@ -276,7 +283,9 @@ def _article_rows(
         if not decision.reason.stores or _outdated(attempt, have):
             continue
         first_seen = have.first_seen_at if have else at
-        known = Known(decision.revision, entry.content_sha256, first_seen, at, entry.title, entry.link_key)
+        known = Known(
+            decision.revision, entry.content_sha256, first_seen, at, entry.title, entry.link_key, _day(entry.dated)
+        )
         memory.learn(feed_id, known, decision.article_id)
         row = _article_row(entry, decision, first_seen, feed, parsed.language or feed.language)
         rows.append(row | {"known_at": attempt.spooled.known_at})

@@ -17,6 +17,7 @@ from pipeline.ingest.schedule import FeedState
 
 __all__ = ["Feed", "feeds_of", "remembered", "taken"]
 
+_DAY = "CASE WHEN date_flag = '' THEN CAST(published_at AT TIME ZONE 'UTC' AS DATE) END"
 # A text says which article it is only so long: after that the same words may be news again.
 _TEXTS_FOR = timedelta(days=30)
 
@@ -63,23 +64,24 @@ def remembered(con: duckdb.DuckDBPyConnection, entries: Iterable[Candidate], at:
     )
     by_text = _among(
         con,
-        "SELECT feed_id, content_sha256, article_id FROM articles SEMI JOIN wanted ON content_sha256 = id"
+        f"SELECT feed_id, content_sha256, {_DAY} AS day, article_id FROM articles SEMI JOIN wanted"
+        " ON content_sha256 = id"
         f" WHERE kind = 'news' AND known_at > TIMESTAMPTZ '{at - _TEXTS_FOR}'"
-        + first.format("feed_id, content_sha256"),
+        + first.format("feed_id, content_sha256, day"),
         {entry.content_sha256 for entry in entries if not entry.fixed},
     )
-    ids = {entry.article_id for entry in entries} | {row[1] for row in by_link} | {row[2] for row in by_text}
+    ids = {entry.article_id for entry in entries} | {row[1] for row in by_link} | {row[3] for row in by_text}
     known = _among(
         con,
         "SELECT article_id, max(revision), arg_max(content_sha256, revision), min(first_seen_at), max(known_at),"
-        " arg_max(title, revision), arg_max(link_key, revision)"
+        f" arg_max(title, revision), arg_max(link_key, revision), arg_max({_DAY}, revision)"
         " FROM articles SEMI JOIN wanted ON article_id = id GROUP BY article_id",
         ids,
     )
     return Memory(
         {row[0]: Known(*row[1:]) for row in known},
         {row[0]: row[1] for row in by_link},
-        {(row[0], row[1]): row[2] for row in by_text},
+        {row[:3]: row[3] for row in by_text},
     )
 
 

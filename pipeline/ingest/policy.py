@@ -86,18 +86,22 @@ class Resolved:
 
 @dataclass
 class Memory:
-    """What the store knows of the entries at hand. `contents` are by (feed, sha256 of the text), of recent articles."""
+    """What the store knows of the entries at hand.
+
+    `contents` are by (feed, sha256 of the text, day), of recent articles: the same words dated to another day are news
+    again, such as the result of a weekly auction.
+    """
 
     ids: dict[str, Known] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
-    contents: dict[tuple[str, str], str] = field(default_factory=dict)
+    contents: dict[tuple[str, str, date | None], str] = field(default_factory=dict)
 
     def learn(self, feed_id: str, known: Known, article: str) -> None:
         """Take in a revision that was just decided on."""
         self.ids[article] = known
         if known.link_key:
             self.links.setdefault(known.link_key, article)
-        self.contents.setdefault((feed_id, known.content_sha256), article)
+        self.contents.setdefault((feed_id, known.content_sha256, known.day), article)
 
 
 def resolve(
@@ -105,14 +109,16 @@ def resolve(
 ) -> list[Resolved]:
     """The article of each entry, in their order, under the feed's policy.
 
-    `day` is that of the poll: it tells a text from the same words long after.
+    `day` is that of the poll: without a date of its own it tells a text from the same words long after.
     """
 
     def text(entry: Candidate) -> Resolved:
-        have = memory.contents.get((feed_id, entry.content_sha256))
+        have = memory.contents.get((feed_id, entry.content_sha256, entry.day))
         if have:
             return Resolved(have, Found.TEXT)
-        return Resolved(article_id(feed_id, "text", entry.content_sha256, day.isoformat()), Found.NOTHING)
+        return Resolved(
+            article_id(feed_id, "text", entry.content_sha256, (entry.day or day).isoformat()), Found.NOTHING
+        )
 
     def one(entry: Candidate) -> Resolved:
         if entry.fixed or identity.policy is Policy.GUID:
@@ -195,7 +201,7 @@ def _counts(
         found = result.found
         if found is Found.NOTHING and entry.link_key in memory.links:
             found = Found.LINK
-        elif found is Found.NOTHING and (feed_id, entry.content_sha256) in memory.contents:
+        elif found is Found.NOTHING and (feed_id, entry.content_sha256, entry.day) in memory.contents:
             found = Found.TEXT
         counts["all"] += 1
         if found is not Found.NOTHING:

@@ -114,3 +114,21 @@ def test_the_last_correction_after_a_storm_comes_on_another_day(
     clock.now += timedelta(days=2)
     ingest.run(context)
     assert rows(context, "SELECT arg_max(title, revision) FROM articles") == [("Markets at 12:24",)]
+
+
+def test_the_same_words_on_another_day_are_news_again(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock
+) -> None:
+    """Weekly auctions: the titles repeat, while guids, links and dates are new."""
+    subscribe([site.url("/feed")])
+    for day in range(5):
+        dated = f"{clock.now - timedelta(hours=1):%a, %d %b %Y %H:%M:%S} GMT"
+        entries = [
+            item(f"Auction results {term}", f"https://g.example/{day}/{term}", guid=f"{day}-{term}", date=dated)
+            for term in ("3m", "6m", "1y", "2y")
+        ]
+        site.pages["/feed"] = Page(rss(*entries))
+        ingest.run(context)
+        ingest.run(context)
+        clock.now += timedelta(days=1)
+    assert rows(context, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [(20, 20)]
