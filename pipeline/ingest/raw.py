@@ -6,10 +6,10 @@ only when that file is safe. Two loads never write the same file, so that they n
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class RawStore:
             if at := next((how[one].at for one in found if one in how), None):
                 by_load.setdefault(at, []).append(path)
         for at, files in by_load.items():
-            self._write(at, (one for one in spool.read(files) if one.fetch_id in how), how, files)
+            self._write(at, (one for one in spool.read(files) if one.fetch_id in how), how)
             for path in files:
                 path.unlink(missing_ok=True)
 
@@ -94,14 +94,12 @@ class RawStore:
                     path.unlink(missing_ok=True)
         return len(old)
 
-    def _write(
-        self, at: datetime, attempts: Iterable[Spooled], how: Mapping[str, Taken], files: Sequence[Path]
-    ) -> None:
+    def _write(self, at: datetime, attempts: Iterable[Spooled], how: Mapping[str, Taken]) -> None:
         folder = self.raw / f"{at:%Y-%m-%d}"
         folder.mkdir(parents=True, exist_ok=True)
-        # The same files have the same name: to write them again after a crash replaces what was there.
-        names = hashlib.sha256("".join(sorted(path.name for path in files)).encode()).hexdigest()
-        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{names[:12]}.zst"
+        # A name of its own: another load may be putting the same files away, and then one of the two finds them gone.
+        # What is written twice is read once (`loads`).
+        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:12]}.zst"
         bare = []
         partial = path.with_suffix(".tmp")
         with partial.open("wb") as file:
@@ -117,7 +115,11 @@ class RawStore:
                 file.write(frame(bare[start : start + _TOGETHER]))
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+            empty = not file.tell()
+        if empty:
+            partial.unlink()
+        else:
+            partial.replace(path)
 
 
 def _unseen(path: Path, seen: set[str]) -> Iterator[Spooled]:

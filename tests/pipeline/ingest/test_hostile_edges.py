@@ -14,10 +14,13 @@ from pipeline.context import Context
 from pipeline.errors import InputError
 from pipeline.ingest import sitemap, tables
 from pipeline.ingest.dates import parse_date
-from pipeline.ingest.fetch import fetch
+from pipeline.ingest.fetch import batches, fetch
 from pipeline.ingest.load import load
+from pipeline.ingest.memory import taken
 from pipeline.ingest.parse import parse
+from pipeline.ingest.raw import RawStore, Taken
 from pipeline.ingest.schedule import retry_after
+from pipeline.ingest.spool import Spool
 from tests.conftest import MovableClock
 from tests.pipeline.ingest.conftest import Page, Site, item, rows, rss
 
@@ -132,3 +135,30 @@ def test_the_same_words_on_another_day_are_news_again(
         ingest.run(context)
         clock.now += timedelta(days=1)
     assert rows(context, "SELECT count(*), count(DISTINCT article_id) FROM articles") == [(20, 20)]
+
+
+def test_two_loads_that_put_the_same_files_away_lose_nothing(
+    site: Site, context: Context, subscribe: Subscribe
+) -> None:
+    subscribe([site.url("/feed")])
+    site.pages["/feed"] = Page(rss(item("Velmont falls", "https://g.example/1", guid="a")))
+    raw = context.settings.store.raw
+    for feed_ids in batches(context):
+        fetch(context, feed_ids)
+    waiting = sorted((raw / "spool").iterdir())
+    ids = {path: Spool(raw).ids(path) for path in waiting}
+    load(context)
+    (day,) = RawStore(raw).days()
+
+    def how(fetch_ids: Sequence[str]) -> dict[str, Taken]:
+        with context.warehouse.read() as con:
+            return taken(con, fetch_ids)
+
+    def kept() -> set[str]:
+        return {one.fetch_id for attempts in RawStore(raw).loads(day) for one in attempts}
+
+    assert kept() == {one for found in ids.values() for one in found}
+    # The other load had listed the same files before they went.
+    RawStore(raw).keep(waiting, how)
+    assert kept() == {one for found in ids.values() for one in found}
+    assert all(path.stat().st_size for path in (raw / day.isoformat()).iterdir())
