@@ -60,7 +60,7 @@ class Ingest(_Section):
     allow_hosts: tuple[str, ...] = ()
     timeout_s: float = Field(20.0, gt=0, description="one feed, from connect to last byte")
     max_body_mb: float = Field(10.0, gt=0, description="after decompression")
-    concurrency: int = Field(16, ge=1, le=256)
+    concurrency: int = Field(32, ge=1, le=256, description="requests at once, of all hosts together")
     per_host: int = Field(2, ge=1, le=16, description="requests to one host at once")
     host_spacing_s: float = Field(
         0.25, ge=0, le=60, description="between two requests to one host, ±50%; hosts in allow_hosts have none"

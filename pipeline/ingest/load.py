@@ -1,4 +1,4 @@
-"""The second half of `ingest`: everything in the spool parsed with no handle open, then stored in one transaction.
+"""The second half of `ingest`: what the spool holds, parsed with no handle open, then stored, a hundred files at once.
 
 Killed at any point it can be run again: a file leaves the spool only after the commit, and its fetch_id, which is
 also in `fetches`, says whether it was taken in.
@@ -10,8 +10,9 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ __all__ = ["ARTICLES", "load", "load_again"]
 logger = logging.getLogger(__name__)
 
 MAX_NOTES = 20
+# Files of the spool that are parsed and stored together: memory must not grow with the number of feeds.
+_AT_ONCE = 100
 # So many feeds that all fail to be reached are not to blame: our own network is.
 _OURS_FROM = 3
 _TIME = pa.timestamp("us", tz="UTC")
@@ -66,7 +69,7 @@ _FETCHES = pa.schema(
 _STATES = pa.schema(
     [
         (name, _TIME if name.endswith("_at") else pa.int32() if name in ("failures", "moved_polls") else pa.string())
-        for name in (field.name for field in fields(FeedState))
+        for name in (one.name for one in fields(FeedState))
     ]
     + [(name, pa.string()) for name in ("identity", "identity_reason", "identity_hint")]
     + [("identity_at", _TIME)]
@@ -95,14 +98,20 @@ def load(context: Context, *, parser: Parser | None = None) -> Report:
         waiting = spool.waiting()
         if not waiting:
             return report
+        ids = {path: spool.ids(path) for path in waiting}
         with context.warehouse.read() as con:
-            feeds = feeds_of(con)
-            ids = {path: spool.ids(path) for path in waiting}
             done = taken(con, (one for found in ids.values() for one in found))
-        left = {path: found for path, found in ids.items() if not done.keys() & set(found)}
-        if attempts := _parsed(context, spool.read([*left]), sum(map(len, left.values())), feeds, parser):
-            stored = context.warehouse.transact("articles", lambda tx: _store(tx, attempts))
-            _tell(report, stored, feeds)
+        left = [path for path, found in ids.items() if not done.keys() & set(found)]
+        stored = _Stored()
+        for start in range(0, len(left), _AT_ONCE):
+            some = left[start : start + _AT_ONCE]
+            with context.warehouse.read() as con:
+                feeds = feeds_of(con)
+            if attempts := _parsed(context, spool.read(some), sum(len(ids[path]) for path in some), feeds, parser):
+                work = partial(_store, attempts=attempts, reached=some != left)
+                stored += context.warehouse.transact("articles", work)
+        if stored.fetches:
+            _tell(report, stored)
         _put_away(context, waiting)
         raw = RawStore(context.settings.store.raw)
         raw.retire(context.clock().astimezone(UTC).date(), context.settings.store.raw_days)
@@ -119,8 +128,7 @@ def load_again(context: Context, attempts: Iterable[Spooled], report: Report, *,
     # Whatever their last body was, the ones of then are to be read.
     feeds = {key: replace(feed, state=replace(feed.state, body_sha256=None)) for key, feed in feeds.items()}
     if read := _parsed(context, attempts, None, feeds, parser):
-        stored = context.warehouse.transact("articles", lambda tx: _store(tx, read, again=True))
-        _tell(report, stored, feeds)
+        _tell(report, context.warehouse.transact("articles", partial(_store, attempts=read, again=True)))
 
 
 def _put_away(context: Context, waiting: list[Path]) -> None:
@@ -174,18 +182,27 @@ def _judged(spooled: Spooled, feed: Feed) -> _Attempt:
 
 @dataclass
 class _Stored:
-    """What one transaction stored: its rows, by table, and the outcome of each attempt."""
+    """What was stored: how each attempt went, why for each entry, who has moved, and what the feeds are called."""
 
-    articles: list[dict[str, Any]]
-    fetches: list[dict[str, Any]]
-    reasons: list[Reason]
-    moves: list[str]
+    fetches: list[dict[str, Any]] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    moves: list[str] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: _Stored) -> _Stored:
+        return _Stored(
+            self.fetches + other.fetches,
+            self.reasons + other.reasons,
+            self.moves + other.moves,
+            self.titles | other.titles,
+        )
 
 
-def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) -> _Stored:
+def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, again: bool = False) -> _Stored:
     """Decide on what the store knows now, and write. Attempts count in the order in which they were made.
 
-    `again`: they were taken in before, perhaps by another store, and are known since then.
+    `reached`: other feeds were, so that our own network is well. `again`: the attempts were taken in before, perhaps
+    by another store, and are known since then.
     """
     done = {} if again else taken(tx.con, [attempt.spooled.fetch_id for attempt in attempts])
     attempts = sorted(
@@ -197,14 +214,16 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
     identities = {feed_id: feed.identity for feed_id, feed in feeds.items()}
     now = max((a.spooled.known_at or tx.recorded_at for a in attempts), default=tx.recorded_at)
     memory = remembered(tx.con, (c for a in attempts for c in _candidates(a)), now)
-    ours = len(attempts) >= _OURS_FROM and all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
-    stored = _Stored([], [], [], [])
+    local = all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
+    ours = local and len(attempts) >= _OURS_FROM and not reached
+    stored = _Stored(titles={feed_id: masked_text(feed.title) for feed_id, feed in feeds.items()})
+    articles: list[dict[str, Any]] = []
     for attempt in attempts:
         feed_id, at = attempt.spooled.fetched.feed_id, attempt.spooled.fetched_at
         rows, reasons, identities[feed_id] = _article_rows(attempt, feeds[feed_id], identities[feed_id], memory)
         stored.reasons += reasons
         outcome = attempt.outcome or (Outcome.NEW if rows else Outcome.NOTHING_NEW)
-        stored.articles += rows
+        articles += rows
         stored.fetches.append(_fetch_row(attempt, outcome, rows, reasons))
         fetched = attempt.spooled.fetched
         wait = retry_after(fetched.retry_after, at) if outcome is Outcome.HTTP_ERROR else None
@@ -213,7 +232,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
             asked=fetched.url, moved_to=fetched.moved_to,
         )  # fmt: skip
         if told := moved(states[feed_id], state):
-            stored.moves.append(f"{masked_text(feeds[feed_id].title)} {told}")
+            stored.moves.append(f"{stored.titles[feed_id]} {told}")
         whole = Reason.TOO_MANY_REVISIONS not in reasons
         states[feed_id] = _with_validators(state, attempt, outcome, whole=whole)
     asked = dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)
@@ -225,7 +244,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, again: bool = False) ->
     else:
         changed = [vars(states[feed_id]) | _identity_row(identities[feed_id]) for feed_id in asked]
         states_of = _STATES
-    tx.insert_new("articles", pa.Table.from_pylist(stored.articles, _ROWS), ["article_id", "revision"])
+    tx.insert_new("articles", pa.Table.from_pylist(articles, _ROWS), ["article_id", "revision"])
     tx.upsert("feeds", pa.Table.from_pylist(changed, states_of), ["feed_id"])
     tx.insert_new("fetches", pa.Table.from_pylist(stored.fetches, _FETCHES), ["fetch_id"])
     return stored
@@ -357,7 +376,7 @@ def _fetch_row(
     }
 
 
-def _tell(report: Report, stored: _Stored, feeds: dict[str, Feed]) -> None:
+def _tell(report: Report, stored: _Stored) -> None:
     for row in stored.fetches:
         report.add("feeds")
         report.add("unchanged", row["outcome"] in (Outcome.UNCHANGED, Outcome.SAME_BODY))
@@ -375,7 +394,7 @@ def _tell(report: Report, stored: _Stored, feeds: dict[str, Feed]) -> None:
         )
         return
     told = [
-        f"{masked_text(feeds[row['feed_id']].title)}: {row['error'] or row['warning']}"
+        f"{stored.titles[row['feed_id']]}: {row['error'] or row['warning']}"
         for row in stored.fetches
         if row["error"] or row["warning"]
     ]

@@ -269,3 +269,16 @@ def test_of_two_ingests_at_once_the_later_wording_is_not_lost_behind_a_hash(
     assert site.statuses() == [200, 200, 200, 200]
     found = rows(context, "SELECT title FROM articles ORDER BY revision")
     assert [str(title)[-8:-5] for (title,) in found] == ["200", "300", "200"]
+
+
+def test_more_than_a_hundred_files_are_stored_in_several_steps_and_told_as_one(
+    site: Site, context: Context, subscribe: Subscribe
+) -> None:
+    site.pages = {f"/feed{i}": Page(TWO) for i in range(101)}
+    subscribe([*map(site.url, site.pages), *(f"https://host{i}.invalid/feed" for i in range(3))])
+    report = ingest.run(context)
+    assert (report.counts["feeds"], report.counts["new_articles"], report.counts["failed"]) == (104, 202, 3)
+    assert rows(context, "SELECT count(DISTINCT recorded_at) >= 1, count(*) FROM fetches") == [(True, 104)]
+    # Feeds that were reached say that the network is well: those that were not wait.
+    assert rows(context, "SELECT count(*) FROM feeds WHERE failures = 1 AND next_fetch_at IS NOT NULL") == [(3,)]
+    assert spool(context) == []
