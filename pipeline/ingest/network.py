@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 import urllib.request
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpcore
 import httpx
@@ -34,6 +36,8 @@ class SystemResolver:
         Raises:
             FetchFailed: `network` where it has none.
         """
+        with suppress(ValueError):
+            return [str(ipaddress.ip_address(host))]  # nobody need be asked
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, _addresses, host, port)

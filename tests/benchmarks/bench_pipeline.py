@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 4, 15, tzinfo=UTC)
 
 
 def main() -> list[tuple[str, float, str, str | None, bool | None]]:
-    """One row per stage (the archive comes in by `import`; `ingest` is measured in bench_fetch)."""
+    """One row per stage (the archive comes in by `import`; `ingest` is measured in bench_cycle)."""
     from demo.run import prepare
 
     frame = read.articles(NOW)
