@@ -162,6 +162,12 @@ def rows(context: Context, query: str) -> list[tuple[object, ...]]:
         return con.execute(query).fetchall()
 
 
+def outcomes(context: Context) -> dict[str, tuple[str, str]]:
+    """The outcome and the error of each fetch, by the last part of its address."""
+    found = rows(context, "SELECT url, outcome, coalesce(error, '') FROM fetches ORDER BY fetched_at")
+    return {str(url).rpartition("/")[2]: (str(outcome), str(error)) for url, outcome, error in found}
+
+
 def bomb(size: int) -> bytes:
     """A gzip of `size` spaces: about a thousandth of that."""
     return gzip.compress(b" " * size)
