@@ -131,7 +131,10 @@ def _import(
     name: str,
 ) -> None:
     progress = begun(context, key, name) if key else Progress("", name, how.now)
-    if not rejects.begin(progress.rejects_bytes):
+    left_out = any(progress.counts.get(str(reject)) for reject in Reject)
+    unkept = rejects.path is not None and left_out and not progress.rejects_bytes
+    if not rejects.begin(progress.rejects_bytes) or unkept:
+        # From the beginning, so that every row left out is told: what is stored already adds nothing.
         progress = replace(progress, rows_done=0, rejects_bytes=0, counts={})
         rejects.begin(0)
     report.counts = dict.fromkeys(_COUNTED, 0) | progress.counts

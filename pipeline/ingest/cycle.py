@@ -118,9 +118,7 @@ class Cycle:
         host = target.url.netloc.decode("ascii").lower()
         async with self.hosts.place(host, spaced=not target.exempt):
             if host in self.hosts.hushed:
-                detail = f"Not asked: {target.host} has just asked of another feed to be left alone"
-                error = sentence(Outcome.HTTP_ERROR, detail)
-                fetched = _fault(attempt.feed, Outcome.HTTP_ERROR, error)
+                fetched = _fault(attempt.feed, Outcome.HUSHED, sentence(Outcome.HUSHED, f"Not asked at {target.host}"))
                 return replace(fetched, retry_after=self.hosts.hushed[host])
             started = time.perf_counter()
             try:

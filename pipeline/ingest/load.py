@@ -226,7 +226,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
         articles += rows
         stored.fetches.append(_fetch_row(attempt, outcome, rows, reasons))
         fetched = attempt.spooled.fetched
-        wait = retry_after(fetched.retry_after, at) if outcome is Outcome.HTTP_ERROR else None
+        wait = retry_after(fetched.retry_after, at) if outcome in (Outcome.HTTP_ERROR, Outcome.HUSHED) else None
         state = after(
             states[feed_id], outcome, at=at, error=attempt.error, wait=wait, ours=ours,
             asked=fetched.url, moved_to=fetched.moved_to,

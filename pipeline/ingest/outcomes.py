@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     NOT_A_FEED = "not_a_feed"  # a web page, or no body at all
     MALFORMED = "malformed"  # broken, and no entry of it could be kept
     HTTP_ERROR = "http_error"
+    HUSHED = "hushed"  # not asked: its host has just asked to be left alone
     GONE = "gone"  # 410: never asked again
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
@@ -40,6 +41,7 @@ _SENTENCES = {
     Outcome.NOT_A_FEED: "It is no feed; open it in a browser and look for the feed's address.",
     Outcome.MALFORMED: "The feed is broken, no entry could be read; it is tried again, tell the publisher if it stays.",
     Outcome.HTTP_ERROR: "The server answered with an error; it is tried again later.",
+    Outcome.HUSHED: "Its host has just asked to be left alone; it is asked again when that time is over.",
     Outcome.GONE: "The publisher removed this feed (410), it is not asked again; `barograph feeds remove` it.",
     Outcome.TIMEOUT: "It did not finish in time; it is tried again, or raise [ingest] timeout_s.",
     Outcome.TOO_LARGE: "The body is larger than allowed; raise [ingest] max_body_mb if this feed must be so large.",

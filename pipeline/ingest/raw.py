@@ -56,8 +56,7 @@ class RawStore:
             if at := next((how[one].at for one in found if one in how), None):
                 by_load.setdefault(at, []).append(path)
         for at, files in by_load.items():
-            self._write(at, (one for one in spool.read(files) if one.fetch_id in how), how)
-            for path in files:
+            for path in self._write(at, (one for one in spool.read(files) if one.fetch_id in how), how):
                 path.unlink(missing_ok=True)
 
     def days(self) -> list[date]:
@@ -94,16 +93,18 @@ class RawStore:
                     path.unlink(missing_ok=True)
         return len(old)
 
-    def _write(self, at: datetime, attempts: Iterable[Spooled], how: Mapping[str, Taken]) -> None:
+    def _write(self, at: datetime, attempts: Iterable[Spooled], how: Mapping[str, Taken]) -> set[Path]:
+        """Keep these attempts; answers the files that they stood in."""
         folder = self.raw / f"{at:%Y-%m-%d}"
         folder.mkdir(parents=True, exist_ok=True)
         # A name of its own: another load may be putting the same files away, and then one of the two finds them gone.
         # What is written twice is read once (`loads`).
         path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:12]}.zst"
-        bare = []
+        bare, read = [], set()
         partial = path.with_suffix(".tmp")
         with partial.open("wb") as file:
             for attempt in attempts:
+                read.add(attempt.path)
                 attempt = replace(attempt, known_at=at)
                 if how[attempt.fetch_id].outcome == Outcome.SAME_BODY:
                     attempt = replace(attempt, fetched=replace(attempt.fetched, outcome=Outcome.SAME_BODY, body=b""))
@@ -120,6 +121,7 @@ class RawStore:
             partial.unlink()
         else:
             partial.replace(path)
+        return read
 
 
 def _unseen(path: Path, seen: set[str]) -> Iterator[Spooled]:
@@ -128,8 +130,8 @@ def _unseen(path: Path, seen: set[str]) -> Iterator[Spooled]:
             if spooled.fetch_id not in seen:
                 seen.add(spooled.fetch_id)
                 yield spooled
-    except DAMAGE as error:
-        logger.warning("%s is damaged (%s); what stands before that is read", path, error)
+    except (OSError, *DAMAGE) as error:
+        logger.warning("%s cannot be read whole (%s); what stands before that is read", path, error)
 
 
 def _day(path: Path) -> date | None:

@@ -20,8 +20,8 @@ from pipeline.ingest.outcomes import Outcome
 
 __all__ = ["DAMAGE", "Spooled", "frame", "records"]
 
-# What reading a damaged file can raise.
-DAMAGE = (OSError, ValueError, KeyError, TypeError, zstd.ZstdError)
+# What reading a damaged file can raise; that a file cannot be read now (OSError) is no damage.
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, zstd.ZstdError)
 _LEVEL = 6
 _OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: _LEVEL,
@@ -54,6 +54,7 @@ def records(path: Path) -> Iterator[Spooled]:
     """Every attempt of a file of frames.
 
     Raises:
+        OSError: the file cannot be read.
         one of `DAMAGE`: the file is not whole; what was before the damage has been given out.
     """
     rest = memoryview(path.read_bytes())

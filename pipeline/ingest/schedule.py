@@ -75,6 +75,9 @@ def after(
         return replace(state, status="gone", failures=state.failures + 1, next_fetch_at=None, fetch_url=None)
     if ours:
         return replace(state, next_fetch_at=None)
+    if outcome is Outcome.HUSHED:
+        # It was not asked, so it has not failed: another feed of its host was told to wait.
+        return replace(state, next_fetch_at=wait or at + _FIRST_WAIT)
     failures = state.failures + 1
     # Gone at the address it had moved to: the one that people gave must say so, too.
     if state.fetch_url and (failures >= _MOVE_FAILURES or outcome is Outcome.GONE):

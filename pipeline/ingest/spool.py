@@ -64,12 +64,15 @@ class Spool:
         return sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
 
     def read(self, paths: Sequence[Path]) -> Iterator[Spooled]:
-        """The attempts of each file. One that another load took meanwhile is left out; a damaged one is set aside."""
+        """The attempts of each file. One that another load took meanwhile, or that cannot be read now, is left out; a
+        damaged one is set aside."""
         for path in paths:
             try:
                 yield from records(path)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                logger.warning("%s cannot be read now (%s); it stays for the next run", path, error.strerror or error)
             except DAMAGE as error:
                 logger.warning("%s is damaged (%s); it is set aside in %s", path.name, error, self.raw / "rejected")
                 _set_aside(path, self.raw / "rejected")

@@ -312,6 +312,8 @@ def test_fault_12_the_other_feeds_of_the_host_are_left_alone_too(
     assert len(site.requests) == 1
     assert rows(context, "SELECT DISTINCT next_fetch_at FROM feeds") == [(clock.now + timedelta(minutes=10),)]
     assert sum("left alone" in error for _, error in outcomes(context).values()) == 5
+    # Who was not asked has not failed.
+    assert rows(context, "SELECT failures, count(*) FROM feeds GROUP BY ALL ORDER BY ALL") == [(0, 5), (1, 1)]
 
 
 def test_fault_13_a_410_stops_and_reports(

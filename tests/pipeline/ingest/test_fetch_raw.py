@@ -170,7 +170,7 @@ def test_a_damaged_file_costs_only_what_it_held(
     assert rows(context, "SELECT title FROM articles ORDER BY title") == [
         ("Company 0 reports its quarter",), ("Company 2 reports its quarter",),
     ]  # fmt: skip
-    assert "is damaged" in caplog.text
+    assert "cannot be read whole" in caplog.text
 
 
 def test_killed_between_the_commit_and_the_raw_store_nothing_is_lost(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import ingest
 from pipeline.context import Context
 from pipeline.errors import InputError
-from pipeline.ingest import sitemap, tables
+from pipeline.ingest import archive, sitemap, tables
 from pipeline.ingest.dates import parse_date
 from pipeline.ingest.fetch import batches, fetch
 from pipeline.ingest.load import load
@@ -162,3 +164,41 @@ def test_two_loads_that_put_the_same_files_away_lose_nothing(
     RawStore(raw).keep(waiting, how)
     assert kept() == {one for found in ids.values() for one in found}
     assert all(path.stat().st_size for path in (raw / day.isoformat()).iterdir())
+
+
+def test_a_file_of_the_spool_that_cannot_be_read_now_stays(
+    site: Site, context: Context, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe([site.url("/feed")])
+    site.pages["/feed"] = Page(rss(item("Velmont falls", "https://g.example/1", guid="a")))
+    # Whoever runs the tests as root may read any file, but nobody reads a folder.
+    locked = context.settings.store.raw / "spool" / f"20260303T110000.000000-{'0' * 32}.fetch"
+    locked.mkdir(parents=True)
+    ingest.run(context)
+    assert locked.is_dir()
+    assert "cannot be read now" in caplog.text
+    assert rows(context, "SELECT title FROM articles") == [("Velmont falls",)]
+
+
+def test_a_rejects_file_asked_for_only_after_a_kill_holds_every_row(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "_BATCH_ROWS", 2)
+    path, told = tmp_path / "a.jsonl", tmp_path / "rejects.csv"
+    lines = [{"title": "", "published_at": "2020-01-01"}, {"title": "Velmont falls", "published_at": "2020-01-01"}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines * 3), "utf-8")
+    commits, commit = [], archive._commit
+
+    def killed(*values: Any) -> None:
+        if commits:
+            raise KeyboardInterrupt
+        commits.append(values)
+        commit(*values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            archive.import_archive(context, path, "Gazette")
+    report = archive.import_archive(context, path, "Gazette", rejects=told)
+    assert report.counts["without_title"] == 3
+    assert told.read_text("utf-8").count("without_title") == 3
