@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -103,9 +103,18 @@ class Detect(_Section):
 
 
 class Notify(_Section):
-    """`routes` say who is told."""
+    """`routes` say who is told; with `link_base` and `link_key` messages carry links to act by."""
 
     routes: Path = Path("routes.toml")
+    link_base: str = Field("", pattern=r"^(https?://[^\s?#]+)?$", description="the dashboard's address in messages")
+    link_key: SecretStr = Field(SecretStr(""), description="what signs the links; keep it in the environment")
+    link_days: int = Field(7, ge=1, le=31, description="how long a link in a message holds")
+
+    @model_validator(mode="after")
+    def _long_key(self) -> Notify:
+        if self.link_key.get_secret_value() and len(self.link_key.get_secret_value()) < 32:
+            raise ValueError("link_key is too short to sign with: 32 characters or more (openssl rand -hex 32)")
+        return self
 
 
 class Dashboard(_Section):
