@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.promotion import active_model
+from pipeline.publish.articles import articles
 from pipeline.publish.tables import TABLES
 from pipeline.series import buckets
 
@@ -105,6 +106,7 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
         "stories": _stories(con, until - STORIES_KEPT, version, limit),
         "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1)),
     }
+    tables["articles"] = articles(con, tables["stories"]["story_id"], version)
     for name in ("incidents", "incident_events", "evidence", "models"):
         tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
     tables["feeds"] = _query(con, "SELECT * FROM feeds")

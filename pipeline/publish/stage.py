@@ -76,6 +76,8 @@ def _finished(gathered: Gathered, known: pd.DataFrame | None, now: datetime) -> 
     stories: pd.DataFrame = tables["stories"].to_pandas()
     stories["topic_key"] = [topic_key(None if pd.isna(topic) else str(topic)) for topic in stories["topic"]]
     stories["url"] = [_link(url) for url in stories["url"]]
+    links = pa.array([_link(url) for url in tables["articles"]["url"].to_pylist()], pa.string())
+    tables["articles"] = tables["articles"].set_column(tables["articles"].schema.get_field_index("url"), "url", links)
     made = {
         "labels": labels,
         "expected": expected,

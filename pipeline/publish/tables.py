@@ -13,6 +13,11 @@ SCHEMA_VERSION = 1
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT, _INT, _FLOAT, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TEXTS = pa.list_(pa.string())
+_CHANCES: list[tuple[str, pa.DataType]] = [("p_negative", _FLOAT), ("p_neutral", _FLOAT), ("p_positive", _FLOAT)]
+_TOWARDS = pa.list_(
+    pa.struct([("entity_id", _TEXT), ("name", _TEXT), ("relevance", _FLOAT), ("status", _TEXT), *_CHANCES])
+)
+_WORDS = pa.list_(pa.struct([("start", _INT), ("end", _INT), ("weight", _FLOAT)]))
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,34 @@ TABLES: dict[str, Published] = {
             negative=_FLAG,
             entity_ids=_TEXTS,
             entities=_TEXTS,
+            themes=_TEXTS,
+        ),
+        # The articles of those stories. `entities`: the scores towards each; `words`: what made a negative score.
+        _table(
+            "articles",
+            "story_id counted_at article_id",
+            "counted_at",
+            story_id=_TEXT,
+            article_id=_TEXT,
+            revision=_INT,
+            counted_at=_TIME,
+            novelty=_INT,
+            owner=_TEXT,
+            publisher=_TEXT,
+            title=_TEXT,
+            url=_TEXT,
+            published_at=_TIME,
+            first_seen_at=_TIME,
+            imported=_FLAG,
+            language=_TEXT,
+            status=_TEXT,
+            p_negative=_FLOAT,
+            p_neutral=_FLOAT,
+            p_positive=_FLOAT,
+            topic=_TEXT,
+            p_topic=_FLOAT,
+            entities=_TOWARDS,
+            words=_WORDS,
             themes=_TEXTS,
         ),
         _table(

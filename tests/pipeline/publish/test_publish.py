@@ -78,6 +78,30 @@ def test_a_story_is_told_once_with_its_owners_its_first_article_and_its_mean_sco
     assert list(story["themes"]) == ["litigation", "recall"]
     assert story["topic_key"] == "legal_regulation"
     assert _opened(context).table("entities")["name"].tolist() == ["Ashdown Glass"]
+    articles = _opened(context).table("articles")
+    assert articles["publisher"].tolist() == ["Wire", "Post", "Post Weekly"]
+    assert articles["novelty"].tolist() == [100, 75, 56]
+    assert articles["owner"].tolist() == ["Wire", "Post Group", "Post Group"]
+    (towards,) = articles["entities"].iloc[0]
+    assert (towards["name"], towards["p_negative"], towards["status"]) == ("Ashdown Glass", 0.9, "scored")
+    assert list(articles["themes"].iloc[0]) == ["litigation", "recall"]
+
+
+def test_the_words_behind_a_negative_article_are_published_with_it(context: Context) -> None:
+    activate_model(context.warehouse, negative_limit=0.6)
+    put(context.warehouse, [_piece("a", NOON - DAY, title="Ashdown recalls glass", p_negative=0.9)])
+    words = pa.table(
+        {
+            "article_id": ["a", "a"], "revision": pa.array([0, 0], pa.int32()), "entity_id": ["", ""],
+            "model_version": [MODEL, "another"], "start": pa.array([8, 0], pa.int32()),
+            "end": pa.array([15, 7], pa.int32()), "weight": [0.7, 0.1],
+        }
+    )  # fmt: skip
+    keys = ["article_id", "revision", "entity_id", "model_version", "start"]
+    context.warehouse.transact("scores", lambda tx: tx.insert_new("attributions", words, keys))
+    publish.run(context)
+    (article,) = _opened(context).table("articles").to_dict("records")
+    assert list(article["words"]) == [{"start": 8, "end": 15, "weight": 0.7}]
 
 
 def test_a_story_without_a_score_has_no_polarity_rather_than_a_neutral_one(context: Context) -> None:
