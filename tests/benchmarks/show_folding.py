@@ -1,7 +1,8 @@
-"""Pairwise precision and recall of `fold` on the labelled pairs, both halves, with and without the encoder.
+"""Pairwise precision and recall of `fold` on the labelled pairs, with and without the encoder.
 
-python -m tests.benchmarks.show_folding [--kinds] [--missed]: `--missed` lists the pairs of the tuning half that went
-wrong; those of the held half are never shown, so that nothing is chosen on them.
+python -m tests.benchmarks.show_folding [--kinds] [--missed] [--held]: the tuning half; with `--held` also the held half
+and the fresh pairs. `--missed` lists what went wrong in the tuning half; pairs of the others are never shown, so that
+nothing is chosen on them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from models.embed import load
 from pipeline.fold.decide import Decision, How
-from tests.pipeline.fold.pairs import HELD, TUNING, Pair, folded
+from tests.pipeline.fold.pairs import FRESH, HELD, TUNING, Pair, folded
 
 __all__ = ["Measured", "measure"]
 
@@ -64,11 +65,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kinds", action="store_true", help="also by kind of pair")
     parser.add_argument("--missed", action="store_true", help="also list what went wrong in the tuning half")
+    parser.add_argument("--held", action="store_true", help="also the pairs that nothing may be chosen on")
     arguments = parser.parse_args()
+    halves = {"tuning": TUNING} | ({"held": HELD, "fresh": FRESH} if arguments.held else {})
     encoder = load()
     table = Table("half", "pairs", "encoder", "precision", "recall", "follows: precision", "recall", box=None)
     kinds: dict[str, Counter[str]] = {}
-    for half, pairs in (("tuning", TUNING), ("held", HELD)):
+    for half, pairs in halves.items():
         for name, embedder in (("no", None), ("yes", lambda: encoder)):
             decisions = folded(pairs, embedder)
             measured = [str(one) for one in measure(pairs, decisions).values()]
@@ -82,7 +85,7 @@ def main() -> None:
     if arguments.kinds:
         by_kind = Table("kind", "half", "pairs", "right without", "right with encoder", box=None)
         for kind, counts in sorted(kinds.items()):
-            for half in ("tuning", "held"):
+            for half in halves:
                 found = [counts[f"{half} {name} right"] for name in ("no", "yes")]
                 by_kind.add_row(kind, half, str(found[1] + counts[f"{half} yes wrong"]), *map(str, found))
         Console(width=140).print(by_kind)
