@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, emit, out
+from cli.common import ConfigOption, JsonOption, config_path, emit, out
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.watchlists import WatchLists
 
 __all__ = ["register"]
 
@@ -20,43 +25,70 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    ctx: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A rule file.", show_default="the one of the settings")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read a rule file, say what is wrong with it, and list what it would watch.
 
-    Exit status 2 and one line naming file, rule and key where something cannot be used.
+    Exit status 2 and one line naming file, line, rule and key where something cannot be used. A warning where a rule
+    is usable and does nothing: an unknown watch-list, key or theme, nothing selected. Keys are looked up in the store,
+    if there is one. `barograph backtest` says what the rules would have sent.
 
     Example: barograph rules check my-rules.toml
     """
     from pipeline import settings, watchlists
+    from pipeline.detect.checks import doubts
     from pipeline.detect.rules import Kind, load
 
-    config = config or ctx.find_root().params.get("config")
-    known = settings.load(config or settings.DEFAULT_CONFIG)
+    known = settings.load(config_path(config) or settings.DEFAULT_CONFIG)
     found = load(file or settings.file_or_default(known.detect.rules))
     lists = watchlists.load(settings.file_or_default(known.detect.watchlists))
+    keys, lists = _store(known, lists)
+    warned = doubts(found, lists, keys, timedelta(hours=known.detect.horizon_hours))
     rows: list[dict[str, Any]] = []
     for rule in found.rules:
-        missing = [name for name in rule.watchlists if name != "*" and lists.named(name) is None]
+        of_series = rule.kind in (Kind.NEGATIVE_SHARE, Kind.VOLUME)
         rows.append(
             {
                 "rule": rule.name,
+                "line": rule.line,
                 "kind": rule.kind.value,
                 "scope": rule.scope,
-                "grain": rule.grain if rule.kind in (Kind.NEGATIVE_SHARE, Kind.VOLUME) else "",
+                "grain": rule.grain if of_series else "",
+                "budget": str(rule.budget or ""),
                 "p_limit": rule.p_limit if rule.kind is not Kind.EVENT else rule.p_negative,
-                "min_stories": rule.min_stories if rule.kind is Kind.NEGATIVE_SHARE else "",
+                "min_stories": rule.min_stories if of_series else "",
                 "watchlists": ", ".join(rule.watchlists),
                 "themes": ", ".join(rule.themes),
                 "sha256": rule.sha256[:12],
-                "warning": f"no watch-list is named {', '.join(missing)}" if missing else "",
+                "warning": "; ".join(one.said for one in warned if one.rule == rule.name),
             }
         )
-    columns = ["rule", "kind", "scope", "grain", "p_limit", "min_stories", "watchlists", "themes", "warning"]
+    columns = ["rule", "line", "kind", "scope", "grain", "budget", "p_limit", "min_stories", "watchlists", "themes"]
     emit(rows, columns, as_json=as_json)
     if not as_json:
-        warnings = sum(bool(row["warning"]) for row in rows)
-        out.print(f"{found.path}: {len(rows)} rules" + (f", {warnings} with a warning" if warnings else ", all usable"))
+        for one in warned:
+            out.print(f"warning: {found.path}:{one.line}: {f'rule {one.rule}: ' if one.rule else ''}{one.said}")
+        asked = "" if keys else " (no store yet: keys were not looked up)"
+        out.print(
+            f"{found.path}: {len(rows)} rules, " + (f"{len(warned)} warnings" if warned else "all usable") + asked
+        )
+
+
+def _store(known: Settings, lists: WatchLists) -> tuple[dict[str, set[str]] | None, WatchLists]:
+    """The keys of the store and the lists with their families; None where there is no store."""
+    from pipeline import watchlists
+    from pipeline.context import utc_now
+    from pipeline.detect.reading import keys_of
+    from pipeline.link.themes import load_themes
+    from pipeline.warehouse import Warehouse
+
+    warehouse = Warehouse(known.store.warehouse, utc_now, known.store.lock_timeout_s)
+    if not warehouse.engine.exists:
+        return None, lists
+    with warehouse.read() as con:
+        keys = keys_of(con)
+        return keys | {"theme": {*keys.get("theme", ()), *load_themes().names}}, lists.with_families(
+            watchlists.parents_of(con)
+        )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RulesError
+from pipeline.toml_lines import Table, place, tables
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,36 +119,40 @@ def load(path: Path, known: Collection[str] | None = None) -> WatchLists:
         RulesError: the file cannot be read, a key is not one of ours, or a value is of the wrong type.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        values = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RulesError(f"{path}: cannot be read: {error}. Mend the file and run again.") from error
+    parts = tables(text)
     for key in values.keys() - {"watchlists"}:
-        raise RulesError(f"{path}: {key} is not a key; lists stand under [watchlists.NAME].")
-    tables = values.get("watchlists", {})
-    if not isinstance(tables, dict):
-        raise RulesError(f"{path}: watchlists must be tables: [watchlists.NAME].")
-    found = WatchLists(tuple(_list(path, name, body) for name, body in tables.items()))
+        raise RulesError(f"{path}:{place(parts, key)}: {key} is not a key; lists stand under [watchlists.NAME].")
+    lists = values.get("watchlists", {})
+    if not isinstance(lists, dict):
+        raise RulesError(f"{path}:{place(parts, 'watchlists')}: watchlists must be tables: [watchlists.NAME].")
+    found = WatchLists(tuple(_list(path, parts, name, body) for name, body in lists.items()))
     if known is not None and (unknown := found.unknown(known)):
         logger.warning("%s: no such entity, so nothing is watched for: %s", path, ", ".join(unknown))
     return found
 
 
-def _list(path: Path, name: str, body: Any) -> WatchList:
-    where = f"{path}: [watchlists.{name}]"
+def _list(path: Path, parts: Sequence[Table], name: str, body: Any) -> WatchList:
+    def where(key: str = "") -> str:
+        return f"{path}:{place(parts, 'watchlists', name, *((key,) if key else ()))}: [watchlists.{name}]"
+
     if not isinstance(body, dict):
-        raise RulesError(f"{where} must be a table with {', '.join(_KEYS)}.")
+        raise RulesError(f"{where()} must be a table with {', '.join(_KEYS)}.")
     for key in sorted(body.keys() - set(_KEYS)):
-        raise RulesError(f"{where} {key} is not a key; they are {', '.join(_KEYS)}.")
+        raise RulesError(f"{where(key)} {key} is not a key; they are {', '.join(_KEYS)}.")
     owner = body.get("owner", "")
     if not isinstance(owner, str):
-        raise RulesError(f"{where} owner must be a text.")
-    tiers = {tier: _ids(where, tier, body.get(tier, [])) for tier in ("tier1", "tier2")}
+        raise RulesError(f"{where('owner')} owner must be a text.")
+    tiers = {tier: _ids(where(tier), tier, body.get(tier, [])) for tier in ("tier1", "tier2")}
     if both := tiers["tier1"] & tiers["tier2"]:
-        raise RulesError(f"{where} has {', '.join(sorted(both))} in tier1 and tier2. Keep one.")
+        raise RulesError(f"{where('tier2')} has {', '.join(sorted(both))} in tier1 and tier2. Keep one.")
     flags = {key: body.get(key, False) for key in _FLAGS}
     for key, value in flags.items():
         if not isinstance(value, bool):
-            raise RulesError(f"{where} {key} must be true or false.")
+            raise RulesError(f"{where(key)} {key} must be true or false.")
     return WatchList(name, owner, tiers["tier1"], tiers["tier2"], **flags)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.detect.rules import Rule
 from pipeline.incidents import Detection
 from pipeline.watchlists import WatchLists
 
-__all__ = ["Finding", "Labels", "tier_in"]
+__all__ = ["Finding", "Labels", "confirmed", "tier_in"]
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,16 @@ class Labels:
 
 
 def tier_in(watchlists: WatchLists, rule: Rule, entity_id: str) -> int | None:
-    """The best tier of an entity on the lists the rule names (`*`, or none named: any list)."""
-    if not rule.watchlists or "*" in rule.watchlists:
-        return watchlists.tier_of(entity_id)
-    lists = [one for name in rule.watchlists if (one := watchlists.named(name))]
+    """The best tier of an entity on the lists the rule names (`*`, or none named: any list; of these owners only)."""
+    lists = [one for one in watchlists.lists if not rule.list_owners or one.owner in rule.list_owners]
+    if rule.watchlists and "*" not in rule.watchlists:
+        lists = [one for one in lists if one.name in rule.watchlists]
     return min((tier for one in lists if (tier := one.tier_of(entity_id))), default=None)
+
+
+def confirmed(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Those with as many independent owners as their rule wants (`min_corroboration`)."""
+    return (one for one in findings if one.detection.owners >= one.rule.min_corroboration)
 
 
 def _words(key: str) -> str:

@@ -15,7 +15,7 @@ from pipeline.detect.findings import Labels
 from pipeline.detect.fits import BUCKET, GUARD, WINDOW, Fit, Status
 from pipeline.incidents import Action, Event, Incident, Reason, Severity, fold
 
-__all__ = ["TRENDS", "began", "fit_rows", "fits_for", "labels", "lives", "missing_days", "past_of", "recent"]
+__all__ = ["TRENDS", "began", "fit_rows", "fits_for", "keys_of", "labels", "lives", "missing_days", "past_of", "recent"]
 
 _COUNTS = """
     SELECT bucket_start, grain, scope, key, model_version, news_volume, story_count, negative_stories, owners,
@@ -132,3 +132,16 @@ def labels(con: duckdb.DuckDBPyConnection) -> Labels:
     """Names of entities and topics."""
     names = con.execute("SELECT entity_id, any_value(name) FROM entities GROUP BY entity_id").fetchall()
     return Labels(dict(names), taxonomy().names)
+
+
+def keys_of(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """Scope to the keys that the store has: of its trends, its entities and their sectors, its feeds."""
+    rows = con.execute(
+        "SELECT DISTINCT scope, key FROM trends"
+        " UNION SELECT 'entity', entity_id FROM entities UNION SELECT 'sector', sector FROM entities WHERE sector <> ''"
+        " UNION SELECT 'publisher', publisher FROM publishers UNION SELECT 'feed', feed_id FROM feeds"
+    ).fetchall()
+    found: dict[str, set[str]] = {}
+    for scope, key in rows:
+        found.setdefault(str(scope), set()).add(str(key))
+    return found

@@ -1,25 +1,24 @@
-"""rules.toml: what alerts, read into frozen dataclasses and checked; every error names the file and the key."""
+"""rules.toml: what alerts, read into frozen dataclasses and checked; every error names the file, line and key."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from pipeline.detect.values import Values
 from pipeline.errors import RulesError
 from pipeline.incidents import Severity
 from pipeline.series.buckets import SCOPES
+from pipeline.toml_lines import Table, place, tables
 
-__all__ = ["Health", "Kind", "Rule", "Rules", "SeverityLine", "load", "parse"]
-
-
-E = TypeVar("E", bound=StrEnum)
+__all__ = ["Budget", "Health", "Kind", "Rule", "Rules", "SeverityLine", "load", "parse"]
 
 
 class Kind(StrEnum):
@@ -39,8 +38,27 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How many alerts a rule may send, all its series together: `alerts` in each `per` ("3 a week")."""
+
+    alerts: float
+    per: str
+
+    @property
+    def per_week(self) -> float:
+        """The same, a week."""
+        return self.alerts / _WEEKS[self.per]
+
+    def __str__(self) -> str:
+        return f"{self.alerts:g} a {self.per}"
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One rule. `text` is its own part of the file, `sha256` covers it: both go into the evidence."""
+    """One rule. `text` is its own part of the file, `sha256` covers it: both go into the evidence.
+
+    `p_limit`: how unusual a bucket must be, a probability; with a `budget` the loosest it may be. `line`: of the file.
+    """
 
     name: str
     kind: Kind
@@ -52,11 +70,15 @@ class Rule:
     keys: tuple[str, ...] = ()
     not_keys: tuple[str, ...] = ()
     watchlists: tuple[str, ...] = ()
+    list_owners: tuple[str, ...] = ()
+    tiers: tuple[int, ...] = ()
     themes: tuple[str, ...] = ()
+    budget: Budget | None = None
     p_limit: float = 0.0001
     p_negative: float = 0.5
     min_stories: int = 3
     min_negative: int = 3
+    min_corroboration: int = 0
     min_coverage: float = 0.5
     severity: Severity | None = None
     pending_for: timedelta = timedelta(0)
@@ -65,12 +87,20 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     runbook_url: str = ""
+    line: int = 0
+
+    @property
+    def of_lists(self) -> bool:
+        """Whether the rule looks only at names on watch-lists."""
+        return bool(self.watchlists or self.list_owners or self.tiers)
 
     def selects(self, key: str, tier: int | None) -> bool:
         """Whether the rule looks at the series `key` (`tier`: its place on the rule's watch-lists, None: on none)."""
-        if self.keys and key not in self.keys:
+        if key in self.not_keys or (self.keys and key not in self.keys):
             return False
-        return key not in self.not_keys and (tier is not None or not self.watchlists)
+        if tier is None:
+            return not self.of_lists
+        return not self.tiers or tier in self.tiers
 
 
 @dataclass(frozen=True)
@@ -82,6 +112,7 @@ class SeverityLine:
     tier: int | None = None
     effect: float = 0.0
     owners: int = 0
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,16 +140,20 @@ class Rules:
         return Severity.WARNING
 
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_WEEKS = {"day": 1 / 7, "week": 1.0, "month": 365.25 / 12 / 7, "year": 365.25 / 7}
+_BUDGET = re.compile(rf"(\d+(?:\.\d+)?) (?:a|per) ({'|'.join(_WEEKS)})")
+_WIDTH = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 _KEEP = {"hour": timedelta(hours=3), "day": timedelta(days=1)}
+# With a budget and no limit of its own a rule never calls a bucket unusual that a hundred ordinary ones would bring.
+_CEILING = 0.01
 _TOP = {"rule", "severity"}
 _COMMON = {
     "name", "kind", "severity", "for", "keep_firing_for", "cooldown", "labels", "annotations", "runbook_url",
 }  # fmt: skip
-_SERIES = {"scope", "grain", "keys", "not_keys", "watchlists", "p_limit", "min_stories"}
+_LISTS = {"watchlists", "list_owners", "tiers"}
+_SERIES = {"scope", "grain", "keys", "not_keys", "budget", "p_limit", "min_stories", "min_corroboration"} | _LISTS
 _ALLOWED = {
-    Kind.EVENT: _COMMON | {"scope", "keys", "not_keys", "watchlists", "themes", "p_negative"},
+    Kind.EVENT: _COMMON | _LISTS | {"scope", "keys", "not_keys", "themes", "p_negative", "min_corroboration"},
     Kind.NEGATIVE_SHARE: _COMMON | _SERIES | {"min_negative"},
     Kind.VOLUME: _COMMON | _SERIES,
     Kind.HEALTH: _COMMON | {"what", "scope", "keys", "not_keys", "p_limit", "min_coverage"},
@@ -130,7 +165,7 @@ def load(path: Path) -> Rules:
     """Read and check a rule file.
 
     Raises:
-        RulesError: not there, not TOML, or a key or value that cannot be used; the message names file and key.
+        RulesError: not there, not TOML, or a key or value that cannot be used; the message names file, line and key.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -141,134 +176,164 @@ def load(path: Path) -> Rules:
 
 def parse(text: str, path: str = "rules.toml") -> Rules:
     """The rules that `text` holds; `path` is for messages. Raises RulesError as `load` does."""
+    text = text.replace("\r\n", "\n")
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{path}: not valid TOML: {error}. Mend that line and run again.") from error
-    _only(raw, _TOP, path, "the file")
-    tables, lines = raw.get("rule", []), raw.get("severity", [])
-    if not isinstance(tables, list) or not tables:
+    parts = tables(text)
+    for key in sorted(set(raw) - _TOP, key=lambda key: place(parts, key)):
+        said = f"unknown key {key!r}. Known here: {', '.join(sorted(_TOP))}."
+        raise RulesError(f"{path}:{place(parts, key)}: the file: {said}")
+    rules = tuple(_rule(values) for values in _tables(raw, "rule", parts, path))
+    if not rules:
         raise RulesError(f"{path}: holds no rule. Begin each with a line [[rule]].")
-    texts = _parts(text)
-    rules = tuple(_rule(table, part, path) for table, part in zip(tables, texts, strict=True))
-    names = [rule.name for rule in rules]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RulesError(f"{path}: rule {twice[0]!r} stands there twice. Give each rule a name of its own.")
-    severities = tuple(_line(line, path) for line in lines)
+    seen: dict[str, Rule] = {}
+    for rule in rules:
+        if twice := seen.get(rule.name):
+            said = f"rule {rule.name!r} stands there twice, first in line {twice.line}"
+            raise RulesError(f"{path}:{rule.line}: {said}. Give each rule a name of its own.")
+        seen[rule.name] = rule
+    severities = tuple(_line(values) for values in _tables(raw, "severity", parts, path))
     return Rules(rules, severities, path, _sha256(text))
 
 
-def _parts(text: str) -> list[str]:
-    """The text of each [[rule]], with its sub-tables."""
-    parts = re.split(r"^(?=\s*\[\[)", text, flags=re.MULTILINE)
-    return [part.strip() for part in parts if re.match(r"\s*\[\[\s*rule\s*\]\]", part)]
+def _tables(raw: Mapping[str, Any], name: str, parts: list[Table], path: str) -> list[Values]:
+    """The tables [[name]], each with its sub-tables."""
+    found: list[Table] = []
+    for part in parts:
+        if part.path == (name,) and part.array:
+            found.append(Table(part.path, part.line, True, part.text, dict(part.keys)))
+        elif found and part.path[:1] == (name,) and len(part.path) > 1:
+            found[-1].text += part.text
+            found[-1].keys |= {part.path[1:]: part.line} | {part.path[1:] + k: n for k, n in part.keys.items()}
+    values = raw.get(name, [])
+    if not isinstance(values, list) or len(values) != len(found):
+        said = f"{name} is not written as we read it. Begin each with a line [[{name}]]."
+        raise RulesError(f"{path}:{place(parts, name)}: {said}")
+    return [Values(one, part, path, f"[[{name}]]") for one, part in zip(values, found, strict=True)]
 
 
-def _rule(raw: dict[str, Any], text: str, path: str) -> Rule:
-    name = raw.get("name")
+def _rule(values: Values) -> Rule:
+    raw, name, text = values.raw, values.raw.get("name"), values.table.text.strip()
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,79}", name):
-        raise RulesError(f"{path}: a rule has the name {name!r}. Give it one of small letters, digits and hyphens.")
-    where = f"rule {name}"
-    kind = _one_of(raw, "kind", Kind, path, where)
-    _only(raw, _ALLOWED[kind], path, where)
-    scope = raw.get("scope", {Kind.EVENT: "entity", Kind.HEALTH: "feed"}.get(kind, "market"))
-    if scope not in (*SCOPES, "feed"):
-        raise RulesError(f"{path}: {where}: scope {scope!r} is not one of {', '.join(SCOPES)}.")
-    if kind is Kind.EVENT and scope != "entity":
-        raise RulesError(f'{path}: {where}: an event is about an entity: scope must be "entity".')
+        raise values.error(f"a rule has the name {name!r}. Give it one of small letters, digits and hyphens.", "name")
+    values = Values(raw, values.table, values.path, f"rule {name}")
+    kind = values.one_of("kind", Kind)
+    values.only(_ALLOWED[kind])
     grain = raw.get("grain", "hour")
-    if grain not in _KEEP:
-        raise RulesError(f'{path}: {where}: grain {grain!r} must be "hour" or "day".')
-    what = _one_of(raw, "what", Health, path, where) if kind is Kind.HEALTH else None
+    if grain not in _WIDTH:
+        raise values.error(f'grain {grain!r} must be "hour" or "day".', "grain")
+    what = values.one_of("what", Health) if kind is Kind.HEALTH else None
+    budget = _budget(values)
     keep = {Kind.EVENT: timedelta(hours=24), Kind.HEALTH: timedelta(0)}.get(kind, _KEEP[grain])
-    return Rule(
+    rule = Rule(
         name=name,
         kind=kind,
-        scope="feed" if what is Health.LATE_FEED else "market" if what is Health.BLIND_SPOT else scope,
+        scope=_scope(values, kind, what),
         grain=grain,
         text=text,
         sha256=_sha256(text),
         what=what,
-        keys=_words(raw, "keys", path, where),
-        not_keys=_words(raw, "not_keys", path, where),
-        watchlists=_words(raw, "watchlists", path, where),
-        themes=_words(raw, "themes", path, where),
-        p_limit=_number(raw, "p_limit", 0.0001, 0.0, 0.5, path, where),
-        p_negative=_number(raw, "p_negative", 0.5, 0.0, 1.0, path, where),
-        min_stories=_count(raw, "min_stories", 3, path, where),
-        min_negative=_count(raw, "min_negative", 3, path, where),
-        min_coverage=_number(raw, "min_coverage", 0.5, 0.0, 1.0, path, where),
-        severity=_one_of(raw, "severity", Severity, path, where) if "severity" in raw else None,
-        pending_for=_time(raw, "for", timedelta(0), path, where),
-        keep_firing_for=_time(raw, "keep_firing_for", keep, path, where),
-        cooldown=_time(raw, "cooldown", timedelta(0), path, where),
-        labels=_map(raw, "labels", path, where),
-        annotations=_map(raw, "annotations", path, where),
-        runbook_url=str(raw.get("runbook_url", "")),
+        keys=values.words("keys"),
+        not_keys=values.words("not_keys"),
+        watchlists=values.words("watchlists"),
+        list_owners=values.words("list_owners"),
+        tiers=values.tiers("tiers"),
+        themes=values.words("themes"),
+        budget=budget,
+        p_limit=values.number("p_limit", _CEILING if budget else 0.0001, 0.0, 0.5),
+        p_negative=values.number("p_negative", 0.5, 0.0, 1.0),
+        min_stories=values.count("min_stories", 3),
+        min_negative=values.count("min_negative", 3),
+        min_corroboration=values.count("min_corroboration", 0),
+        min_coverage=values.number("min_coverage", 0.5, 0.0, 1.0),
+        severity=values.one_of("severity", Severity) if "severity" in raw else None,
+        pending_for=values.time("for", timedelta(0)),
+        keep_firing_for=values.time("keep_firing_for", keep),
+        cooldown=values.time("cooldown", timedelta(0)),
+        labels=values.map("labels"),
+        annotations=values.map("annotations"),
+        runbook_url=_url(values),
+        line=values.table.line,
     )
+    _possible(rule, values)
+    return rule
 
 
-def _line(raw: dict[str, Any], path: str) -> SeverityLine:
-    where = "[[severity]]"
-    _only(raw, _LINE, path, where)
+def _scope(values: Values, kind: Kind, what: Health | None) -> str:
+    scope = values.raw.get("scope", {Kind.EVENT: "entity", Kind.HEALTH: "feed"}.get(kind, "market"))
+    if scope not in (*SCOPES, *(("feed",) if kind is Kind.HEALTH else ())):
+        raise values.error(f"scope {scope!r} is not one of {', '.join(SCOPES)}.", "scope")
+    if kind is Kind.EVENT and scope != "entity":
+        raise values.error('an event is about an entity: scope must be "entity".', "scope")
+    return "feed" if what is Health.LATE_FEED else "market" if what is Health.BLIND_SPOT else str(scope)
+
+
+def _budget(values: Values) -> Budget | None:
+    if "budget" not in values.raw:
+        return None
+    match = _BUDGET.fullmatch(str(values.raw["budget"]))
+    if not match or not float(match[1]):
+        said = f'budget = {values.raw["budget"]!r} is not a number of alerts in a time, such as "3 a week".'
+        raise values.error(f"{said} The time is {', '.join(_WEEKS)}.", "budget")
+    return Budget(float(match[1]), match[2])
+
+
+def _url(values: Values) -> str:
+    url = values.text("runbook_url")
+    if url and not url.startswith(("https://", "http://")):
+        raise values.error(f"runbook_url = {url!r} must begin with https:// or http://.", "runbook_url")
+    return url
+
+
+def _possible(rule: Rule, values: Values) -> None:
+    """Refuse what can never fire or never select anything."""
+    if both := sorted(set(rule.keys) & set(rule.not_keys)):
+        raise values.error(f"{both[0]!r} stands in keys and in not_keys. Keep one.", "not_keys")
+    if rule.of_lists and rule.scope != "entity":
+        key = next(name for name in ("watchlists", "list_owners", "tiers") if name in values.raw)
+        raise values.error(f'{key} hold entities, and scope is "{rule.scope}": nothing would match.', key)
+    never = {
+        "p_limit": rule.p_limit == 0,
+        "p_negative": rule.kind is Kind.EVENT and rule.p_negative == 1,
+        "min_coverage": rule.what is Health.BLIND_SPOT and rule.min_coverage == 0,
+    }
+    for key in (name for name, at_the_end in never.items() if at_the_end):
+        raise values.error(f"{key} = {values.raw[key]!r} would never fire.", key)
+    if rule.pending_for and _faded_before(rule):
+        keep = _told(rule.keep_firing_for)
+        said = f"for = {values.raw['for']!r} waits longer than anything is kept alive (keep_firing_for = {keep})"
+        raise values.error(f"{said}: it would never fire.", "for")
+
+
+def _faded_before(rule: Rule) -> bool:
+    """Whether what is pending has always faded before it may fire."""
+    if rule.kind is Kind.HEALTH:
+        return False
+    width = timedelta(0) if rule.kind is Kind.EVENT else _WIDTH[rule.grain]
+    # Where it is kept alive as long as a bucket is wide, the next bucket may keep it alive further.
+    outlived = rule.keep_firing_for < width or rule.kind is Kind.EVENT
+    return outlived and rule.pending_for >= rule.keep_firing_for + width
+
+
+def _told(time: timedelta) -> str:
+    hours = time.total_seconds() / 3600
+    return f"{hours:g}h" if hours >= 1 or not hours else f"{hours * 60:g}m"
+
+
+def _line(values: Values) -> SeverityLine:
+    values.only(_LINE)
+    raw = values.raw
     return SeverityLine(
-        severity=_one_of(raw, "severity", Severity, path, where),
-        kind=_one_of(raw, "kind", Kind, path, where) if "kind" in raw else None,
-        tier=_count(raw, "tier", 1, path, where) if "tier" in raw else None,
-        effect=_number(raw, "effect", 0.0, 0.0, 1e6, path, where),
-        owners=_count(raw, "owners", 0, path, where),
+        severity=values.one_of("severity", Severity),
+        kind=values.one_of("kind", Kind) if "kind" in raw else None,
+        tier=values.count("tier", 1) if "tier" in raw else None,
+        effect=values.number("effect", 0.0, 0.0, 1e6),
+        owners=values.count("owners", 0),
+        line=values.table.line,
     )
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _only(raw: Mapping[str, Any], allowed: set[str], path: str, where: str) -> None:
-    if unknown := sorted(set(raw) - allowed):
-        raise RulesError(f"{path}: {where}: unknown key {unknown[0]!r}. Known here: {', '.join(sorted(allowed))}.")
-
-
-def _one_of(raw: Mapping[str, Any], key: str, enum: type[E], path: str, where: str) -> E:
-    try:
-        return enum(raw.get(key, ""))
-    except ValueError:
-        known = ", ".join(enum)
-        raise RulesError(f"{path}: {where}: {key} = {raw.get(key)!r} must be one of {known}.") from None
-
-
-def _words(raw: Mapping[str, Any], key: str, path: str, where: str) -> tuple[str, ...]:
-    value: Sequence[Any] = raw.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-        raise RulesError(f'{path}: {where}: {key} must be a list of words, such as {key} = ["a", "b"].')
-    return tuple(value)
-
-
-def _map(raw: Mapping[str, Any], key: str, path: str, where: str) -> dict[str, str]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict) or not all(isinstance(word, str) for word in value.values()):
-        raise RulesError(f"{path}: {where}: {key} must be a table of words.")
-    return dict(value)
-
-
-def _number(raw: Mapping[str, Any], key: str, default: float, low: float, high: float, path: str, where: str) -> float:
-    value = raw.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise RulesError(f"{path}: {where}: {key} = {value!r} must be a number from {low:g} to {high:g}.")
-    return float(value)
-
-
-def _count(raw: Mapping[str, Any], key: str, default: int, path: str, where: str) -> int:
-    value = raw.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise RulesError(f"{path}: {where}: {key} = {value!r} must be a whole number, 0 or more.")
-    return value
-
-
-def _time(raw: Mapping[str, Any], key: str, default: timedelta, path: str, where: str) -> timedelta:
-    if key not in raw:
-        return default
-    match = _TIME.fullmatch(str(raw[key]))
-    if not match:
-        raise RulesError(f'{path}: {where}: {key} = {raw[key]!r} is not a time such as "30m", "3h" or "1d".')
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})

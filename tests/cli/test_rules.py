@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from cli import rules
 from pipeline.errors import RulesError
+from pipeline.warehouse import Warehouse
+from tests.pipeline.seeds import insert
 
 
 @pytest.fixture
@@ -34,4 +37,23 @@ def test_a_broken_file_is_named(app: typer.Typer, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[[rule]]\nname = "r"\nkind = "magic"\n')
     done = CliRunner().invoke(app, ["rules", "check", "mine.toml"])
     assert isinstance(done.exception, RulesError)
-    assert "mine.toml: rule r: kind = 'magic'" in str(done.exception)
+    assert "mine.toml:3: rule r: kind = 'magic'" in str(done.exception)
+
+
+def test_what_matches_nothing_is_a_warning_with_its_line(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[[rule]]\nname = "r"\nkind = "event"\nwatchlists = ["bonks"]\n')
+    done = CliRunner().invoke(app, ["rules", "check", "mine.toml"])
+    assert done.exit_code == 0, done.output
+    assert "warning: mine.toml:1: rule r: no watch-list is named 'bonks'" in done.output
+    assert "1 warnings (no store yet" in done.output
+
+
+def test_keys_are_looked_up_in_the_store(app: typer.Typer, tmp_path: Path) -> None:
+    store = Warehouse(f"duckdb:{tmp_path / 'data' / 'barograph.duckdb'}", lambda: datetime(2026, 3, 3, tzinfo=UTC))
+    store.prepare()
+    insert(store, "catalogue", "entities", [{"entity_id": "co:a", "name": "A", "sector": "banks"}], ["entity_id"])
+    text = '[[rule]]\nname = "r"\nkind = "negative_share"\nscope = "sector"\nkeys = ["bonks"]\n'
+    (tmp_path / "mine.toml").write_text(text)
+    done = CliRunner().invoke(app, ["rules", "check", "mine.toml", "--json"])
+    assert done.exit_code == 0, done.output
+    assert "no sector here has the key 'bonks'" in json.loads(done.output)[0]["warning"]

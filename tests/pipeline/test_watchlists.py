@@ -87,13 +87,14 @@ def test_an_empty_file_watches_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[lists.a]\n", "lists"),
-        ("[watchlists.a]\ntier3 = []\n", "tier3"),
-        ("[watchlists.a]\ntier1 = 'x'\n", "tier1"),
-        ("[watchlists.a]\nowner = 3\n", "owner"),
-        ("[watchlists.a]\ninclude_subsidiaries = 'yes'\n", "include_subsidiaries"),
-        ("[watchlists.a]\ntier1 = ['x']\ntier2 = ['x']\n", "Keep one"),
-        ("watchlists = 3\n", "watchlists.NAME"),
+        ("\n[lists.a]\n", ":2: lists"),
+        ("[watchlists.a]\ntier3 = []\n", ":2: .*tier3"),
+        ("[watchlists.a]\ntier1 = 'x'\n", ":2: .*tier1"),
+        ("[watchlists.a]\n# who\nowner = 3\n", ":3: .*owner"),
+        ("[watchlists.a]\ninclude_subsidiaries = 'yes'\n", ":2: .*include_subsidiaries"),
+        ("[watchlists.a]\ntier1 = [\n 'x']\ntier2 = ['x']\n", ":4: .*Keep one"),
+        ("[watchlists]\na = 3\n", ":2: .*must be a table"),
+        ("watchlists = 3\n", ":1: .*watchlists.NAME"),
         ("[watchlists\n", "cannot be read"),
     ],
 )
