@@ -110,7 +110,7 @@ class Detection:
     `seen_until`: the end of what was judged (the end of a bucket, the time of the newest article); keeping alive is
     counted from there, so that it does not depend on how often we run. `subjects`: what must not alarm twice (story
     ids of an event, the start of a silence); empty for statistics, whose buckets only move forward. `size`: the
-    number that makes it worse when it doubles. `owners`: independent sources.
+    number that makes it worse when it doubles. `owners`: independent sources; of an event, each doubling is told.
     """
 
     rule: str
@@ -178,6 +178,7 @@ class Incident:
     acknowledged_by: str = ""
     resolved_at: datetime | None = None
     size: int = 0
+    owners: int = 0
     subjects: frozenset[str] = field(default_factory=frozenset)
     events: int = 0
 
@@ -237,9 +238,9 @@ def step(
     past = [*known, *([incident] if incident else [])]
     if not _is_news(detection, past):
         return []
-    if incident and incident.fired_at and incident.resolved_at and now - incident.resolved_at < policy.cooldown:
+    if incident and _cooling(incident, now, policy):
         return [_next(incident, Action.REOPEN, Reason.COOLDOWN, now, detection)]
-    return _open(detection, now, policy)
+    return _open(detection, now, policy, past)
 
 
 def by_person(incident: Incident, action: Action, actor: str, now: datetime, note: str = "") -> list[Event]:
@@ -252,9 +253,20 @@ def by_person(incident: Incident, action: Action, actor: str, now: datetime, not
     return [_event(incident, action, Reason.PERSON, now, incident.severity, {"note": note} if note else {}, actor)]
 
 
-def _open(detection: Detection, now: datetime, policy: Policy) -> list[Event]:
+def _cooling(incident: Incident, now: datetime, policy: Policy) -> bool:
+    """Whether it fired, was resolved, and its cooldown has not run out. A clock that jumped back makes none longer."""
+    if incident.fired_at is None or incident.resolved_at is None:
+        return False
+    return max(now - incident.resolved_at, timedelta(0)) < policy.cooldown
+
+
+def _open(detection: Detection, now: datetime, policy: Policy, past: Sequence[Incident]) -> list[Event]:
     identity = "|".join(sorted(detection.subjects)) or detection.bucket_start.isoformat()
     incident_id = hash_id(detection.dedup_key, identity)
+    # A run of buckets may begin where an earlier incident began and reach further: another life, another id.
+    taken = {incident.incident_id for incident in past}
+    while incident_id in taken:
+        incident_id = hash_id(incident_id, "again")
     reason = Reason.PENDING if policy.pending_for else Reason.FIRST
     opening = Event(
         hash_id(incident_id, 0),
@@ -277,13 +289,26 @@ def _again(incident: Incident, detection: Detection, now: datetime, policy: Poli
         if now - incident.opened_at >= policy.pending_for:
             return [_next(incident, Action.FIRE, Reason.FIRST, now, detection)]
         return _extended(incident, detection, now)
+    if detection.seen_until < incident.last_seen_at and detection.subjects <= incident.subjects:
+        # An older bucket, which may lie before this life began: buckets only move forward.
+        return []
     if detection.severity.rank > incident.severity.rank:
         return [_next(incident, Action.ESCALATE, Reason.ESCALATED, now, detection)]
-    if incident.single_source and detection.owners >= 2:
+    if _corroborated(incident, detection):
         return [_next(incident, Action.ESCALATE, Reason.CORROBORATED, now, detection)]
     if incident.size and detection.size >= 2 * incident.size:
         return [_next(incident, Action.ESCALATE, Reason.WORSENED, now, detection)]
     return _extended(incident, detection, now)
+
+
+def _corroborated(incident: Incident, detection: Detection) -> bool:
+    """A second independent source of what had one; then each doubling of them, where sources are what is counted.
+
+    The owners of a statistic's bucket grow with the day, whatever they write: there only its negatives make it worse.
+    """
+    if incident.single_source and detection.owners >= 2:
+        return True
+    return bool(detection.subjects and incident.owners and detection.owners >= 2 * incident.owners)
 
 
 def _extended(incident: Incident, detection: Detection, now: datetime) -> list[Event]:
@@ -360,6 +385,7 @@ def _opened(event: Event) -> Incident:
         bucket_start=datetime.fromisoformat(told["bucket_start"]),
         last_seen_at=datetime.fromisoformat(told["seen_until"]),
         size=told["size"],
+        owners=told["owners"],
         subjects=frozenset(told["subjects"]),
         events=1,
     )
@@ -400,5 +426,6 @@ def _seen(incident: Incident, event: Event, told: Mapping[str, Any]) -> Incident
         last_seen_at=max(incident.last_seen_at, datetime.fromisoformat(told["seen_until"])),
         subjects=incident.subjects | frozenset(told["subjects"]),
         size=max(incident.size, told["size"]) if worse else incident.size,
+        owners=max(incident.owners, told["owners"]) if worse else incident.owners,
         severity=event.severity if event.severity.rank > incident.severity.rank else incident.severity,
     )

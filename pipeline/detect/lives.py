@@ -52,8 +52,9 @@ def decide(
 
 
 def _of_key(found: Sequence[Finding], known: Sequence[Incident], rule: Rule, now: datetime) -> list[Move]:
-    """The moves of one dedup key; `known`: its incidents, oldest first, at most the last of them open."""
-    past = list(known)
+    """The moves of one dedup key; `known`: its incidents, at most one of them open."""
+    # The open one is the current one, whatever a clock that jumped back says of their order.
+    past = sorted(known, key=lambda one: (one.is_open, one.opened_at, one.incident_id))
     current = past.pop() if past else None
     moves: list[Move] = []
     # What health finds is true now; anything else was seen up to some time and keeps the incident alive from there.

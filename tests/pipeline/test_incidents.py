@@ -122,6 +122,39 @@ def test_a_story_that_was_told_never_alarms_again() -> None:
     assert step(done, news, NOON + 41 * HOUR, Plain())[0].action is Action.OPEN
 
 
+def test_each_doubling_of_the_sources_of_an_event_is_told_and_a_busy_bucket_is_not() -> None:
+    event = seen(0, subjects=frozenset({"s1"}), owners=2, size=0)
+    incident, _ = opened(event)
+    assert step(incident, replace(event, owners=3), NOON + 2 * HOUR, Plain()) == []
+    (fourth,) = step(incident, replace(event, owners=4), NOON + 2 * HOUR, Plain())
+    assert (fourth.action, fourth.reason) == (Action.ESCALATE, Reason.CORROBORATED)
+    share, _ = opened(seen(0, owners=2))
+    assert step(share, seen(0, owners=8), NOON + 2 * HOUR, Plain()) == []
+
+
+def test_an_older_bucket_never_escalates() -> None:
+    """It may lie before this life began: else a repeated pass would add to what the first one did."""
+    incident, _ = opened(seen(3))
+    assert step(incident, seen(0, size=50, severity=Severity.CRITICAL), NOON + 5 * HOUR, Plain()) == []
+
+
+def test_a_run_that_begins_where_an_old_incident_did_is_another_incident() -> None:
+    incident, _ = opened()
+    done = advance(incident, by_person(incident, Action.RESOLVE, "ada", NOON + 2 * HOUR))
+    longer = seen(0, seen_until=NOON + 4 * HOUR)
+    events = step(done, longer, NOON + 4 * HOUR, Plain())
+    assert events[0].action is Action.OPEN
+    assert events[0].incident_id != incident.incident_id
+    assert [e.event_id for e in step(done, longer, NOON + 5 * HOUR, Plain())] == [e.event_id for e in events]
+
+
+def test_a_clock_that_jumped_back_makes_no_cooldown() -> None:
+    incident, _ = opened()
+    done = advance(incident, step(incident, None, NOON + 4 * HOUR, Plain()))
+    (opening, _) = step(done, seen(5), NOON + 3 * HOUR, Plain())
+    assert opening.action is Action.OPEN
+
+
 def test_fold_refuses_what_is_no_life() -> None:
     _, events = opened()
     with pytest.raises(ValueError, match="begins with"):

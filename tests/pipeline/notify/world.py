@@ -108,7 +108,8 @@ def put(
     """Write whole lives (all events of each incident so far) and evidence by incident, at its newest telling event."""
     events = [event for life in lives for event in life]
     incidents = [fold(life) for life in lives]
-    rows = [{k: v for k, v in asdict(i).items() if k not in ("bucket_start", "size", "subjects")} for i in incidents]
+    folded = ("bucket_start", "size", "owners", "subjects")
+    rows = [{k: v for k, v in asdict(i).items() if k not in folded} for i in incidents]
     telling = {e.incident_id: e for e in events if e.action in (Action.FIRE, Action.ESCALATE, Action.REOPEN)}
     proofs = [r for i, p in (evidence or {}).items() for r in evidence_rows(telling[i], p)]
 
