@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.context import Context, Report, reporting
 from pipeline.promotion import active_model
-from pipeline.series import buckets, coverage
+from pipeline.series import buckets, coverage, reach
 from pipeline.warehouse import Transaction
 
-__all__ = ["dirty_days", "run"]
+__all__ = ["Changed", "dirty_days", "run"]
 
 logger = logging.getLogger(__name__)
 
-# A commit may be recorded before ours and become visible after: we look back this far.
+# A commit may be recorded before we read and become visible after: we look back this far.
 LOOK_BACK = timedelta(hours=1)
+# The first pass of a day sweeps over so much of the past: the longest that an index is standardised by, and as much
+# again. What no row of an article tells of older days (a publisher's new owner) is taken in by `--full`.
+SWEEP = timedelta(days=400)
+# More articles than this are rebuilt week by week, so that memory does not grow with the store.
+AT_ONCE = 500_000
 # Every base table whose rows can move a bucket; of the scores those of this model only: a shadow moves none.
 _CHANGED = " UNION ".join(
     [
@@ -30,66 +37,103 @@ _CHANGED = " UNION ".join(
         "SELECT article_id FROM scores WHERE recorded_at >= $since AND model_version = $model",
     ]
 )
-# The stories of a changed article, those it was in before included, and every day their articles lie in.
-_DIRTY = f"""
-    WITH changed AS ({_CHANGED}),
-    touched AS (SELECT DISTINCT story_id FROM story_members WHERE article_id IN (SELECT article_id FROM changed)),
-    members AS (SELECT DISTINCT article_id FROM story_members WHERE story_id IN (SELECT story_id FROM touched))
-    SELECT DISTINCT unnest([published_at::DATE, known_at::DATE]) AS day
-    FROM articles WHERE article_id IN (SELECT article_id FROM members)"""
+# Where the articles of the touched stories may count.
+_DAYS = """
+    SELECT DISTINCT unnest(CASE WHEN imported THEN [published_at::DATE]
+        WHEN published_at BETWEEN known_at - INTERVAL 24 HOUR AND known_at THEN [known_at::DATE, published_at::DATE]
+        ELSE [known_at::DATE] END) AS day
+    FROM articles WHERE recorded_at >= $since AND article_id IN (SELECT article_id FROM reached)"""
 _DROP = "DELETE FROM trends WHERE model_version = ?"
+_LAST = """
+    SELECT max(read_at), max(read_at) FILTER (swept) FROM rebuilds
+    WHERE model_version = $model AND EXISTS (SELECT 1 FROM trends WHERE model_version = $model LIMIT 1)"""
 
 
 def run(context: Context, full: bool = False) -> Report:
     """Rebuild what changed since the last pass, or everything (`full`, and when nothing was built yet)."""
     with reporting("aggregate") as report:
+        now = context.clock()
         with context.warehouse.read() as con:
             model = active_model(con)
             if model is None:
                 report.notes.append("no model is active yet, so there are no series: run `barograph score` first")
                 return report
-            days = None if full else dirty_days(con, model.model_version, context.clock())
-            if days is not None and not days:
+            changed = Changed(None, True) if full else dirty_days(con, model.model_version, now)
+            if changed.days is not None and not changed.days:
                 report.counts.update(days=0, buckets=0)
                 return report
-            rows = buckets.rebuild(con, model.model_version, model.negative_limit, days, now=context.clock())
-        context.warehouse.transact("trends", lambda tx: _replace(tx, model.model_version, days, rows))
-        report.counts.update(days=_count_days(rows) if days is None else len(days), buckets=rows.num_rows)
-        logger.info("aggregate: %s buckets of %s", rows.num_rows, model.model_version)
+            days = changed.days if changed.days is not None else _all_days(con)
+            rows = buckets.rebuild(
+                con, model.model_version, model.negative_limit, days, now=now, progress=context.progress
+            )
+        work = partial(_replace, model_version=model.model_version, changed=changed, rows=rows, read_at=now)
+        context.warehouse.transact("trends", work)
+        report.counts.update(days=_count_days(rows) if changed.days is None else len(changed.days), buckets=len(rows))
+        logger.info("aggregate: %s buckets of %s", len(rows), model.model_version)
     return report
 
 
-def dirty_days(con: duckdb.DuckDBPyConnection, model_version: str, now: datetime) -> list[date] | None:
-    """The UTC days whose buckets may have changed since they were last built; None means all of them.
+@dataclass(frozen=True)
+class Changed:
+    """The UTC days to rebuild (None: all of them); `swept`: whether that goes over what no row of an article tells."""
 
-    The first pass of each UTC day is a sweep over everything: it finds what no row of an article tells, such as a
-    publisher's new owner, and whatever became visible later than we look back.
+    days: list[date] | None
+    swept: bool
+
+
+def dirty_days(con: duckdb.DuckDBPyConnection, model_version: str, now: datetime) -> Changed:
+    """The days whose buckets may have changed since they were last built.
+
+    A new, revised, linked, folded or scored article marks every day on which an article of its stories may count, of
+    those it was in before, too. The first pass of each UTC day sweeps over the last `SWEEP`: it finds what no row of
+    an article tells, such as a publisher's new owner, and whatever became visible later than we look back.
     """
-    built = con.execute(
-        "SELECT min(recorded_at), max(recorded_at) FROM trends WHERE model_version = ?", [model_version]
-    ).fetchone()
-    if built is None or built[0] is None:
-        return None
-    oldest, newest = built
-    if oldest.astimezone(UTC).date() < now.astimezone(UTC).date():
-        return None
-    since = newest - LOOK_BACK
-    found = con.execute(_DIRTY, {"since": since, "model": model_version}).fetchall()
-    days = {row[0] for row in found if row[0] is not None}
+    read_at, swept_at = con.execute(_LAST, {"model": model_version}).fetchone() or (None, None)
+    if read_at is None or swept_at is None:
+        return Changed(None, True)
+    days = _changed_days(con, model_version, read_at - LOOK_BACK, now)
+    today = now.astimezone(UTC).date()
+    if swept_at.astimezone(UTC).date() >= today:
+        return Changed(sorted(days), False)
+    oldest = con.execute("SELECT min(bucket_start) FROM trends WHERE model_version = ?", [model_version]).fetchone()
+    if oldest and oldest[0] >= now - SWEEP:
+        return Changed(None, True)
+    return Changed(sorted(days | set(coverage.utc_days(now - SWEEP, now))), True)
+
+
+def _changed_days(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime, now: datetime) -> set[date]:
+    seeds = con.execute(_CHANGED, {"since": since, "model": model_version}).to_arrow_table()
+    near = reach.of_articles(con, seeds, since)
+    con.register("reached", near.articles)
+    try:
+        found = con.execute(_DAYS, {"since": near.since}).fetchall()
+    finally:
+        con.unregister("reached")
+    days = {day for (day,) in found if day is not None}
     polled = con.execute(
         "SELECT min(fetched_at), max(fetched_at) FROM fetches WHERE recorded_at >= ?", [since]
     ).fetchone()
     if polled and polled[0] is not None:
         # Coverage moves with every poll, and a poll shortly after a bucket still covers it.
         days.update(coverage.utc_days(polled[0] - LOOK_BACK, max(polled[1], now.astimezone(UTC))))
-    return sorted(days)
+    return days
 
 
-def _replace(tx: Transaction, model_version: str, days: Sequence[date] | None, rows: pa.Table) -> None:
-    if days is None:
+def _all_days(con: duckdb.DuckDBPyConnection) -> list[date] | None:
+    """None (everything in one go) while the store is small enough for that, else each day to be rebuilt."""
+    count = con.execute("SELECT count(*) FROM articles").fetchone()
+    return buckets.days_with_news(con) if count and count[0] > AT_ONCE else None
+
+
+def _replace(tx: Transaction, model_version: str, changed: Changed, rows: pa.Table, read_at: datetime) -> None:
+    if changed.days is None:
         tx.con.execute(_DROP, [model_version])
     else:
-        tx.con.execute(f"{_DROP} AND bucket_start::DATE IN (SELECT unnest(?::DATE[]))", [model_version, list(days)])
+        for first, last in reach.runs(changed.days):
+            # Bounds on the column itself, so that blocks of other days are left unread.
+            bound = [model_version, coverage.midnight(first), coverage.midnight(last) + timedelta(days=1)]
+            tx.con.execute(f"{_DROP} AND bucket_start >= ? AND bucket_start < ?", bound)
+    tx.con.execute("INSERT INTO rebuilds VALUES (?, ?, ?, ?)", [model_version, read_at, changed.swept, tx.recorded_at])
     if not rows.num_rows:
         return
     stamp = pa.array([tx.recorded_at] * rows.num_rows, pa.timestamp("us", tz="UTC"))
@@ -101,4 +145,4 @@ def _replace(tx: Transaction, model_version: str, days: Sequence[date] | None, r
 
 
 def _count_days(rows: pa.Table) -> int:
-    return len(set(rows.column("bucket_start").cast(pa.date32()).to_pylist()))
+    return len(pc.unique(rows.column("bucket_start").cast(pa.date32())))

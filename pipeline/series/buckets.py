@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
+from pipeline.context import Progress, silent
 from pipeline.publishers import wires
-from pipeline.series import coverage
+from pipeline.series import coverage, reach
 from pipeline.series.membership import newest_first
 from pipeline.series.topics import OTHER, topic_keys
 
@@ -21,6 +23,7 @@ __all__ = [
     "SCOPES",
     "TOLD",
     "ClockColumn",
+    "days_with_news",
     "rebuild",
     "register",
     "with_sql",
@@ -41,7 +44,7 @@ COUNTED = f"""
     firsts AS (
         SELECT article_id, publisher, published_at, date_precision, coalesce(date_flag, '') AS flag, imported,
                known_at, first_value(revision) OVER newest AS revision
-        FROM articles WHERE {{clock}} <= $as_of
+        FROM {{articles}} WHERE {{clock}} <= $as_of
         WINDOW newest AS (PARTITION BY article_id ORDER BY revision DESC)
         QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY revision) = 1),
     placed AS (
@@ -56,7 +59,7 @@ COUNTED = f"""
     folded AS (
         -- A merge says nothing of the wire: the row that first placed the article does.
         SELECT article_id, story_id, max(coalesce(wire, '')) OVER (PARTITION BY article_id) AS wire
-        FROM story_members WHERE {{clock}} <= $as_of
+        FROM {{story_members}} WHERE {{clock}} <= $as_of
         QUALIFY row_number() OVER (
             PARTITION BY article_id ORDER BY {newest_first("{clock}")}) = 1),
     houses AS (SELECT publisher, nullif(any_value(owner), '') AS owner FROM publishers GROUP BY ALL),
@@ -67,23 +70,25 @@ COUNTED = f"""
         LEFT JOIN houses AS wo ON wo.publisher = w.wire
         WHERE p.counted_at IS NOT NULL),
     linked AS (
-        SELECT article_id, revision, linker_version FROM mentions WHERE entity_id = '' AND {{clock}} <= $as_of
+        SELECT article_id, revision, linker_version FROM {{mentions}} WHERE entity_id = '' AND {{clock}} <= $as_of
         QUALIFY row_number() OVER (
             PARTITION BY article_id, revision ORDER BY recorded_at DESC, linker_version DESC) = 1),
     about AS (
         SELECT article_id, revision, entity_id, max(relevance) AS relevance
-        FROM mentions JOIN linked USING (article_id, revision, linker_version)
+        FROM {{mentions}} JOIN linked USING (article_id, revision, linker_version)
         WHERE entity_id <> '' AND {{clock}} <= $as_of AND relevance >= {LOWEST_RELEVANCE}
         GROUP BY article_id, revision, entity_id
         QUALIFY row_number() OVER (
             PARTITION BY article_id, revision ORDER BY max(relevance) DESC, entity_id) <= {MOST_ENTITIES}),
     judged AS (
         SELECT article_id, revision, entity_id, status, p_negative, p_neutral, p_positive, topic, p_topic
-        FROM scores WHERE model_version = $model_version AND {{scores_clock}} <= $as_of),
+        FROM {{scores}} WHERE model_version = $model_version AND {{scores_clock}} <= $as_of),
     themed AS (
-        SELECT DISTINCT article_id, revision, entity_id, theme FROM themes
+        SELECT DISTINCT article_id, revision, entity_id, theme FROM {{themes}}
         WHERE {{clock}} <= $as_of AND pattern_version = (
-            SELECT max_by(pattern_version, recorded_at) FROM themes WHERE {{clock}} <= $as_of)),
+            -- The last blocks of the table answer this; an aggregate would read them all.
+            SELECT pattern_version FROM themes WHERE {{clock}} <= $as_of
+            ORDER BY recorded_at DESC, pattern_version DESC LIMIT 1)),
     members AS (
         SELECT article_id, 'market' AS scope, 'all' AS key, '' AS entity_id, 1.0 AS relevance FROM counted
         UNION ALL
@@ -176,15 +181,33 @@ LEFT JOIN known AS w ON w.grain = b.grain AND w.bucket_start = b.bucket_start
 {only_days}
 ORDER BY b.grain, b.scope, b.key, b.bucket_start"""
 
+_DAYS_WITH_NEWS = """
+    SELECT DISTINCT unnest([known_at::DATE, CASE WHEN imported OR published_at >= known_at - INTERVAL 24 HOUR
+        THEN published_at::DATE END]) AS day FROM articles
+    UNION SELECT unnest(generate_series(added_at::DATE::TIMESTAMP, today::TIMESTAMP, INTERVAL 1 DAY))::DATE
+        FROM feeds, (SELECT max(fetched_at)::DATE AS today FROM fetches)
+        WHERE kind IS DISTINCT FROM 'archive'
+    ORDER BY day"""
 _TOUCHED = """WHERE c.story_id IN (
-            SELECT story_id FROM counted WHERE date_trunc('day', counted_at)::DATE IN (SELECT day FROM dirty_days))"""
-_ONLY_DAYS = "WHERE b.bucket_start::DATE IN (SELECT day FROM dirty_days)"
+            SELECT story_id FROM counted WHERE counted_at >= $first AND counted_at < $beyond)"""
+_ONLY_DAYS = "WHERE b.bucket_start >= $first AND b.bucket_start < $beyond"
+_OF_ARTICLES = ("articles", "story_members", "mentions", "scores", "themes")
 
 
-def with_sql(clock_column: ClockColumn) -> str:
-    """The common tables of every question about counted articles (`WITH …`), on one of the two clocks."""
+def with_sql(clock_column: ClockColumn, reached_since: datetime | None = None) -> str:
+    """The common tables of every question about counted articles (`WITH …`), on one of the two clocks.
+
+    With `reached_since` only the articles of the relation `reached` are read, and only what was recorded since then.
+    """
     scores_clock = "recorded_at" if clock_column == "recorded_at" else "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
-    return "WITH " + COUNTED.format(clock=clock_column, scores_clock=scores_clock)
+    tables = {name: name if reached_since is None else _reached(name, reached_since) for name in _OF_ARTICLES}
+    return "WITH " + COUNTED.format(clock=clock_column, scores_clock=scores_clock, **tables)
+
+
+def _reached(table: str, since: datetime) -> str:
+    # A constant, so that whole blocks of the table are left out by their least and greatest value.
+    moment = f"TIMESTAMPTZ '{since.astimezone(UTC).isoformat()}'"
+    return f"(SELECT * FROM {table} WHERE recorded_at >= {moment} AND article_id IN (SELECT article_id FROM reached))"
 
 
 def register(con: duckdb.DuckDBPyConnection, topics: Mapping[str, str] | None = None) -> None:
@@ -206,27 +229,69 @@ def rebuild(
     *,
     now: datetime | None = None,
     topics: Mapping[str, str] | None = None,
+    progress: Progress = silent,
 ) -> pa.Table:
     """All rows of `trends` (without recorded_at) of the UTC `days`, or of all time, every scope, hours and days.
 
     Counts and sums as docs/definitions.md defines them. A story counts in its first bucket of a series, so every
-    article of a story that touches one of the days is read. `now` ends the hours in which arrivals are expected
-    (default: `as_of`, else the last fetch). Sums are rounded at the ninth decimal, so that the order in which
-    threads add does not show. Expected, covered and arrived are NULL where nothing was polled or expected.
+    article of a story that touches one of the days is read; of the days' past and future nothing else (`reach`). Of
+    all time: in one go, for stores of up to a few million articles (else name the days: `days_with_news`). `now` ends
+    the hours in which arrivals are expected (default: `as_of`, else the last fetch). Sums are rounded at the ninth
+    decimal, so that the order in which threads add does not show. Expected, covered and arrived are NULL where nothing
+    was polled or expected.
     """
-    register(con, topics)
-    con.register("coverage_rows", coverage.rows(con, days, as_of, clock_column, now or as_of))
-    if days is not None:
-        con.register("dirty_days", pa.table({"day": pa.array(list(days), pa.date32())}))
-    sql = (
-        with_sql(clock_column)
-        + ","
-        + TOLD.format(which="" if days is None else _TOUCHED)
-        + _TRENDS.format(only_days="" if days is None else _ONLY_DAYS)
-    )
-    bound = {"as_of": as_of or _FOREVER, "model_version": model_version, "negative_limit": negative_limit}
-    try:
-        return con.execute(sql, bound).to_arrow_table()
-    finally:
-        for name in ("topic_keys", "coverage_rows", "dirty_days"):
-            con.unregister(name)
+    question = _Question(model_version, negative_limit, as_of, clock_column, now or as_of, topics)
+    if days is None:
+        return question.ask(con, None)
+    stretches = reach.runs(list(days))
+    parts = []
+    for done, stretch in enumerate(stretches):
+        if len(stretches) > 1:
+            progress("rebuild days", done, len(stretches))
+        parts.append(question.ask(con, stretch))
+    return pa.concat_tables(parts) if parts else question.ask(con, (date.min, date.min))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What stays the same from one stretch of days to the next."""
+
+    model_version: str
+    negative_limit: float
+    as_of: datetime | None
+    clock_column: ClockColumn
+    now: datetime | None
+    topics: Mapping[str, str] | None
+
+    def ask(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date] | None) -> pa.Table:
+        """The rows of one stretch of days (first and last, both included), or of all time."""
+        days = None if stretch is None else coverage.days_between(*stretch)
+        register(con, self.topics)
+        con.register("coverage_rows", coverage.rows(con, days, self.as_of, self.clock_column, self.now))
+        bound: dict[str, object] = {
+            "as_of": self.as_of or _FOREVER, "model_version": self.model_version, "negative_limit": self.negative_limit
+        }  # fmt: skip
+        since = None
+        if stretch is not None:
+            near = reach.of_days(con, *stretch)
+            con.register("reached", near.articles)
+            since = near.since
+            first = coverage.midnight(stretch[0])
+            bound |= {"first": first, "beyond": coverage.midnight(stretch[1]) + timedelta(days=1)}
+        sql = (
+            with_sql(self.clock_column, since)
+            + ","
+            + TOLD.format(which="" if stretch is None else _TOUCHED)
+            + _TRENDS.format(only_days="" if stretch is None else _ONLY_DAYS)
+        )
+        try:
+            return con.execute(sql, bound).to_arrow_table()
+        finally:
+            for name in ("topic_keys", "coverage_rows", "reached"):
+                con.unregister(name)
+
+
+def days_with_news(con: duckdb.DuckDBPyConnection) -> list[date]:
+    """Every UTC day in which an article may count or a feed was in the list, oldest first."""
+    found = con.execute(_DAYS_WITH_NEWS).fetchall()
+    return [day for (day,) in found if day is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline import health
 from pipeline.local_time import UTC_CLOCK, LocalTime, local_time
+from pipeline.series.reach import EVERYTHING
 
-__all__ = ["FeedHistory", "histories", "rows", "utc_days"]
+__all__ = ["FeedHistory", "days_between", "histories", "midnight", "rows", "utc_days"]
 
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _SCHEMA = pa.schema(
@@ -44,13 +45,21 @@ _ARRIVALS = """
         SELECT feed_id, publisher, imported, known_at, published_at, date_precision = 'second'
                AND published_at <= known_at AND coalesce(date_flag, '') = '' AS dated
         FROM articles WHERE {clock} <= $as_of
-            AND (NOT imported OR date_precision = 'second')
+            AND (NOT imported OR date_precision = 'second') {near}
         QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY revision) = 1)
     SELECT feed_id, publisher, imported, epoch_us(CASE WHEN dated AND (imported
         OR published_at > known_at - INTERVAL 7 DAY
-        OR known_at < min(known_at) OVER (PARTITION BY feed_id, imported) + INTERVAL 1 DAY)
+        OR (known_at < min(known_at) OVER (PARTITION BY feed_id, imported) + INTERVAL 1 DAY AND {young}))
         THEN published_at ELSE known_at END) / 3.6e9 AS hour
     FROM firsts"""
+_POLLS = """
+    SELECT feed_id, epoch_us(fetched_at) / 3.6e9 AS hour FROM fetches
+    WHERE {clock} <= $as_of AND outcome IN {outcomes}"""
+_ARCHIVED = "SELECT DISTINCT publisher FROM feeds WHERE kind = 'archive' AND publisher IS NOT NULL"
+# What a bucket needs of the past: eight weeks of arrivals before the last one, which may be some weeks ago. Of a feed
+# that fell silent longer ago we look four times as far, and so on.
+_FIRST_LOOK = timedelta(weeks=12)
+_NEEDED = timedelta(hours=health.WINDOW_HOURS, weeks=1)
 
 
 @dataclass(frozen=True)
@@ -75,22 +84,17 @@ def histories(
     con: duckdb.DuckDBPyConnection,
     as_of: datetime | None = None,
     clock_column: Literal["recorded_at", "known_at"] = "recorded_at",
+    since: datetime | None = None,
 ) -> list[FeedHistory]:
-    """Every feed that is or was polled (archives are not), with what came from it and when we looked."""
-    until = {"as_of": as_of or _FOREVER}
-    feeds = con.execute(_FEEDS, until).fetchall()
+    """Every feed that is or was polled (archives are not), with what came from it and when we looked.
+
+    With `since`: of feeds that were in the list then or later, only what buckets from then on can depend on, so that
+    the cost does not grow with the history.
+    """
+    feeds = _feeds(con, as_of, since)
     if not feeds:
         return []
-    arrivals = con.execute(_ARRIVALS.format(clock=clock_column), until).to_arrow_table().to_pandas()
-    polls = (
-        con.execute(
-            f"SELECT feed_id, epoch_us(fetched_at) / 3.6e9 AS hour FROM fetches WHERE {clock_column} <= $as_of"
-            f" AND outcome IN {health.GOOD_OUTCOMES}",
-            until,
-        )
-        .to_arrow_table()
-        .to_pandas()
-    )
+    arrivals, polls = _read(con, feeds, as_of, clock_column, since)
     own = _sorted_hours(arrivals[~arrivals["imported"].astype(bool)], "feed_id")
     archived = _sorted_hours(arrivals[arrivals["imported"].astype(bool)], "publisher")
     polled = _sorted_hours(polls, "feed_id")
@@ -106,6 +110,62 @@ def histories(
     return found
 
 
+def _feeds(con: duckdb.DuckDBPyConnection, as_of: datetime | None, since: datetime | None) -> list[tuple[Any, ...]]:
+    feeds = con.execute(_FEEDS, {"as_of": as_of or _FOREVER}).fetchall()
+    return [feed for feed in feeds if since is None or feed[4] is None or feed[4] > health.hours_of(since)]
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    feeds: Sequence[tuple[Any, ...]],
+    as_of: datetime | None,
+    clock_column: str,
+    since: datetime | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Arrivals and successful polls of these feeds."""
+    until = {"as_of": as_of or _FOREVER}
+    polls = _POLLS.format(clock=clock_column, outcomes=health.GOOD_OUTCOMES)
+    if since is None:
+        whole = _ARRIVALS.format(clock=clock_column, near="", young="true")
+        return _frame(con, whole, until), _frame(con, polls, until)
+    looked_at = _frame(con, f"{polls} AND fetched_at >= $since", until | {"since": since - timedelta(hours=1)})
+    archived = {publisher for (publisher,) in con.execute(_ARCHIVED).fetchall()}
+    back = _FIRST_LOOK
+    while True:
+        start = since - back if since - back > EVERYTHING else EVERYTHING
+        # The first day of a feed that was in the list before we look is over.
+        young = f"feed_id IN (SELECT feed_id FROM feeds WHERE added_at >= {_literal(start)})"
+        near = f"AND revision <= 1 AND known_at >= {_literal(start)}"
+        found = _frame(con, _ARRIVALS.format(clock=clock_column, near=near, young=young), until)
+        # What was known since then may be dated before it; of that time we have not everything.
+        found = found[found["hour"] >= health.hours_of(start)]
+        if start == EVERYTHING or _enough(found, feeds, archived, start, since):
+            return found, looked_at
+        back *= 4
+
+
+def _enough(
+    found: pd.DataFrame, feeds: Sequence[tuple[Any, ...]], archived: set[str], start: datetime, since: datetime
+) -> bool:
+    """Whether all that the feeds' cadences at `since` rest on lies after `start`."""
+    before = found[found["hour"] <= health.hours_of(since)]
+    newest = before[~before["imported"].astype(bool)].groupby("feed_id")["hour"].max().to_dict()
+    enough, begin = health.hours_of(start + _NEEDED), health.hours_of(start)
+    return all(
+        newest.get(feed_id, -np.inf) >= enough or (added >= begin and publisher not in archived)
+        for feed_id, publisher, _, added, *_ in feeds
+    )
+
+
+def _frame(con: duckdb.DuckDBPyConnection, sql: str, bound: dict[str, Any]) -> pd.DataFrame:
+    frame: pd.DataFrame = con.execute(sql, bound).to_arrow_table().to_pandas()
+    return frame
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}'"
+
+
 def rows(
     con: duckdb.DuckDBPyConnection,
     days: Sequence[date] | None,
@@ -114,7 +174,8 @@ def rows(
     now: datetime | None,
 ) -> pa.Table:
     """One row per feed and bucket in which articles were expected; publisher, grain, bucket_start, three numbers."""
-    feeds = histories(con, as_of, clock_column)
+    since = midnight(min(days)) if days else None
+    feeds = histories(con, as_of, clock_column, since)
     polled = [feed.polls[-1] for feed in feeds if feed.polls.size]
     end = health.hours_of(now) if now else max(polled, default=0.0)
     # Plain arrays until the end: a frame for each feed and day would cost as much as all the rest.
@@ -140,7 +201,7 @@ def _days(feed: FeedHistory, days: Sequence[date] | None, end: float) -> list[fl
     first, last = int(feed.added // 24), int(min(end, feed.removed) // 24)
     if days is None:
         return [day * 24.0 for day in range(first, last + 1)]
-    wanted = {int(health.hours_of(datetime.combine(day, time(), UTC)) // 24) for day in days}
+    wanted = {int(health.hours_of(midnight(day)) // 24) for day in days}
     return [day * 24.0 for day in sorted(wanted) if first <= day <= last]
 
 
@@ -166,5 +227,14 @@ def _sorted_hours(frame: pd.DataFrame, by: str) -> dict[str, NDArray[np.float64]
 
 def utc_days(start: datetime, end: datetime) -> list[date]:
     """The UTC days from `start` to `end`, both included."""
-    first, last = start.astimezone(UTC).date(), end.astimezone(UTC).date()
+    return days_between(start.astimezone(UTC).date(), end.astimezone(UTC).date())
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """The days from `first` to `last`, both included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime.combine(day, time(), UTC)

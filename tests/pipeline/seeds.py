@@ -72,7 +72,9 @@ def put(warehouse: Warehouse, pieces: Iterable[Piece], model: str = MODEL) -> No
     pieces = list(pieces)
     revision = ["article_id", "revision"]
     insert(warehouse, "articles", "articles", [_article(p) for p in pieces], revision)
-    insert(warehouse, "stories", "story_members", [_member(p) for p in pieces if p.revision == 0], ["article_id"])
+    with warehouse.read() as con:
+        begun = {row[0] for row in con.execute("SELECT DISTINCT story_id FROM story_members").fetchall()}
+    insert(warehouse, "stories", "story_members", _members(pieces, begun), ["article_id"])
     mentions = [_mention(p, e, r) for p in pieces for e, r in [("", 1.0), *((e, v[0]) for e, v in p.entities.items())]]
     insert(warehouse, "mentions", "mentions", mentions, [*revision, "entity_id", "linker_version"])
     themes = [
@@ -100,9 +102,17 @@ def _article(p: Piece) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _member(p: Piece) -> dict[str, Any]:
-    head = {key: value for key, value in _head(p).items() if key != "revision"}
-    return {**head, "story_id": p.story_id or f"story-{p.article_id}", "how": "first", "follows": None}
+def _members(pieces: Sequence[Piece], begun: set[str]) -> list[dict[str, Any]]:
+    """The first article of each story begins it, the others are copies; `begun`: stories that the store has."""
+    rows = []
+    for p in pieces:
+        if p.revision:
+            continue
+        story = p.story_id or f"story-{p.article_id}"
+        head = {key: value for key, value in _head(p).items() if key != "revision"}
+        rows.append({**head, "story_id": story, "how": "copy" if story in begun else "first", "follows": None})
+        begun.add(story)
+    return rows
 
 
 def _mention(p: Piece, entity: str, relevance: float) -> dict[str, Any]:

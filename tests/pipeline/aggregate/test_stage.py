@@ -119,8 +119,8 @@ def test_the_scores_of_a_shadow_move_no_bucket_of_the_active_model(context: Cont
     put(context.warehouse, [replace(p, p_negative=0.99) for p in world], model="words@2")
     with context.warehouse.read() as con:
         shadow, active = (dirty_days(con, model, clock.now) for model in ("words@2", MODEL))
-    assert shadow is None
-    assert active == []
+    assert shadow.days is None
+    assert active.days == []
 
 
 def test_the_first_pass_of_a_day_sweeps_over_everything(context: Context, clock: MovableClock) -> None:
