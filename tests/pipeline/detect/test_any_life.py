@@ -92,9 +92,11 @@ class Lives(RuleBasedStateMachine):
             assert self.now - last.resolved_at >= self.cooldown, "inside the cooldown the old incident is re-opened"
 
     def findings(self, sights: Sequence[tuple], seed: int) -> list[Finding]:  # type: ignore[type-arg]
-        made = []
+        made: list[Finding] = []
         for key, is_event, back, length, severity, size, owners, stories in sights:
             name = self.named("event" if is_event else "share")
+            if is_event and any(one.rule is name and one.detection.key == key for one in made):
+                continue  # all stories about a name are one finding
             end = self.now.replace(minute=0) + back * HOUR
             start = end - length * HOUR
             subjects = frozenset(f"s{n}" for n in stories) if is_event else frozenset()
