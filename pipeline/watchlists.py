@@ -15,7 +15,7 @@ from pipeline.toml_lines import Table, place, tables
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["WatchList", "WatchLists", "load", "parents_of"]
+__all__ = ["WatchList", "WatchLists", "load", "parents_of", "parse"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,9 +119,20 @@ def load(path: Path, known: Collection[str] | None = None) -> WatchLists:
         RulesError: the file cannot be read, a key is not one of ours, or a value is of the wrong type.
     """
     try:
-        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        found = parse(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"{path}: cannot be read: {error}. Mend the file and run again.") from error
+    if known is not None and (unknown := found.unknown(known)):
+        logger.warning("%s: no such entity, so nothing is watched for: %s", path, ", ".join(unknown))
+    return found
+
+
+def parse(text: str, path: Path) -> WatchLists:
+    """The watch-lists that `text` holds; `path` is for messages. Raises RulesError as `load` does."""
+    text = text.replace("\r\n", "\n")
+    try:
         values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{path}: cannot be read: {error}. Mend the file and run again.") from error
     parts = tables(text)
     for key in values.keys() - {"watchlists"}:
@@ -129,10 +140,7 @@ def load(path: Path, known: Collection[str] | None = None) -> WatchLists:
     lists = values.get("watchlists", {})
     if not isinstance(lists, dict):
         raise RulesError(f"{path}:{place(parts, 'watchlists')}: watchlists must be tables: [watchlists.NAME].")
-    found = WatchLists(tuple(_list(path, parts, name, body) for name, body in lists.items()))
-    if known is not None and (unknown := found.unknown(known)):
-        logger.warning("%s: no such entity, so nothing is watched for: %s", path, ", ".join(unknown))
-    return found
+    return WatchLists(tuple(_list(path, parts, name, body) for name, body in lists.items()))
 
 
 def _list(path: Path, parts: Sequence[Table], name: str, body: Any) -> WatchList:
