@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import duckdb
@@ -26,10 +26,19 @@ TRENDS = ("bucket_start", "scope", "key", "story_count", "negative_stories")
 MEMORY = timedelta(days=30)
 
 
-def recent(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime) -> pd.DataFrame:
-    """The buckets of all series from `since` on, hours and days."""
-    bound = {"model_version": model_version, "since": since}
-    frame: pd.DataFrame = con.execute(f"{_COUNTS} AND bucket_start >= $since", bound).to_arrow_table().to_pandas()
+def recent(
+    con: duckdb.DuckDBPyConnection,
+    model_version: str,
+    since: datetime,
+    grain: str | None = None,
+    scopes: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """The buckets of all series (of a grain and of `scopes`, if given) from `since` on."""
+    bound = {"model_version": model_version, "since": since, "grain": grain, "scopes": sorted(scopes or ())}
+    sql = f"{_COUNTS} AND bucket_start >= $since AND ($grain IS NULL OR grain = $grain)" + (
+        " AND (len($scopes::VARCHAR[]) = 0 OR scope IN (SELECT unnest($scopes::VARCHAR[])))"
+    )
+    frame: pd.DataFrame = con.execute(sql, bound).to_arrow_table().to_pandas()
     return frame
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,15 +14,21 @@ import pyarrow as pa
 
 from pipeline import watchlists
 from pipeline.context import Context, Report, reporting
-from pipeline.detect import events, evidence, feeds, lives, reading, shares
-from pipeline.detect.findings import Finding, Labels
+from pipeline.detect import configurations, events, evidence, lives, reading, volume
+from pipeline.detect.budgets import Limit
+from pipeline.detect.checks import doubts
+from pipeline.detect.evidence import World
+from pipeline.detect.findings import Finding
 from pipeline.detect.fits import Status, day_of, days_between, fit
+from pipeline.detect.judging import Seen, findings_of
+from pipeline.detect.limits import refresh, with_limits
 from pipeline.detect.lives import Move
-from pipeline.detect.rules import Health, Kind, Rules, load
-from pipeline.promotion import ActiveModel, active_model
-from pipeline.series.coverage import FeedHistory, histories
+from pipeline.detect.rules import Kind, Rules
+from pipeline.detect.volume import Usual
+from pipeline.incidents import Event
+from pipeline.promotion import ActiveModel
+from pipeline.series.coverage import histories
 from pipeline.series.expected import GROUPS
-from pipeline.settings import file_or_default
 from pipeline.warehouse import Transaction
 from pipeline.watchlists import WatchLists
 
@@ -31,45 +37,37 @@ __all__ = ["refresh_fits", "run"]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What one pass read."""
-
-    trends: pd.DataFrame
-    fits: pd.DataFrame
-    sightings: list[events.Sighting]
-    feeds: list[FeedHistory]
-    labels: Labels
-
-
 def run(context: Context) -> Report:
     """Judge every series, event and feed once; a repeated pass over the same store adds nothing.
 
     Raises:
-        RulesError: the rules or watch-lists cannot be used; nothing was written.
+        RulesError: the rules or watch-lists cannot be used, and the store has kept none that could.
     """
     with reporting("detect") as report:
-        rules = load(file_or_default(context.settings.detect.rules))
-        watched = watchlists.load(file_or_default(context.settings.detect.watchlists))
+        in_force = configurations.load(context)
+        report.notes += in_force.notes
+        rules, model = in_force.rules, in_force.model
         now = context.clock()
         oldest = now - timedelta(hours=context.settings.detect.horizon_hours)
         with context.warehouse.read() as con:
-            model = active_model(con)
-            watched = watched.with_families(watchlists.parents_of(con))
+            watched = in_force.watched.with_families(watchlists.parents_of(con))
+        limits: dict[str, Limit] = {}
         if model is None:
             report.notes.append("no model is active yet: only feeds are watched")
         else:
             report.add("fits", refresh_fits(context, model.model_version, days_between(oldest, now)))
+            limits = refresh(context, rules, watched, model.model_version, now)
+            rules = with_limits(rules, limits)
         with context.warehouse.read() as con:
-            seen = _read(con, model, watched, oldest, now)
-        found = list(_findings(seen, model, rules, watched, oldest, now, report))
+            seen = _read(con, model, rules, watched, oldest, now)
+        report.notes += [f"rule {one.rule}: {one.said}" for one in doubts(rules, watched, None, now - oldest)]
+        found = [_with_limit(one, limits) for one in _findings(seen, model, rules, watched, oldest, now, report)]
         with context.warehouse.read() as con:
             tentative = lives.decide(found, reading.lives(con, now), rules, now)
-            pieces = {
-                e.event_id: _pieces(con, f, model, context.settings.demo) for m in tentative for e, f in m.evident()
-            }
+            world = World(seen, watched, model, oldest, now, context.settings.demo, in_force.kept)
+            pieces = evidence.pieces(con, [one for move in tentative for one in move.evident()], world)
         if tentative:
-            work = _Write(found, rules, now, model, pieces, context.settings.demo)
+            work = _Write(found, rules, world, pieces)
             written = context.warehouse.transact("incidents", work)
             _count(report, written)
         report.add("findings", len(found))
@@ -104,22 +102,43 @@ def _keep_fits(tx: Transaction, rows: pa.Table) -> int:
 
 
 def _read(
-    con: duckdb.DuckDBPyConnection, model: ActiveModel | None, watched: WatchLists, oldest: datetime, now: datetime
-) -> _Seen:
+    con: duckdb.DuckDBPyConnection,
+    model: ActiveModel | None,
+    rules: Rules,
+    watched: WatchLists,
+    oldest: datetime,
+    now: datetime,
+) -> Seen:
     version = model.model_version if model else ""
     since = day_of(oldest)
     seen = events.sightings(con, version, watched.entities(), oldest, now) if model else []
-    return _Seen(
+    return Seen(
         trends=reading.recent(con, version, since),
         fits=reading.fits_for(con, version, days_between(oldest, now)),
         sightings=seen,
         feeds=histories(con),
         labels=reading.labels(con),
+        usual={grain: _usual(con, version, grain, since) for grain in {rule.grain for rule in rules.of(Kind.VOLUME)}},
     )
 
 
+def _usual(con: duckdb.DuckDBPyConnection, version: str, grain: str, day: datetime) -> Usual:
+    past = reading.past_of(con, version, grain, [day])
+    return volume.usual(past, grain, day, reading.began(con, version, grain))
+
+
+def _with_limit(finding: Finding, limits: Mapping[str, Limit]) -> Finding:
+    """A budget's limit goes into the evidence with what it was set from."""
+    limit = limits.get(finding.rule.name)
+    if limit is None:
+        return finding
+    told = {"basis": limit.basis.value, "budget": str(finding.rule.budget), "per_week": round(limit.per_week, 4)}
+    told |= {"pooled": limit.pooled, "series": limit.series, "weeks": round(limit.weeks, 2)}
+    return replace(finding, numbers={**finding.numbers, "limit": told})
+
+
 def _findings(
-    seen: _Seen,
+    seen: Seen,
     model: ActiveModel | None,
     rules: Rules,
     watched: WatchLists,
@@ -127,20 +146,13 @@ def _findings(
     now: datetime,
     report: Report,
 ) -> Iterator[Finding]:
-    if model is not None:
-        judged = shares.judged(seen.trends, seen.fits, now)
+    judged = seen.judged(now) if model else None
+    if judged is not None:
         _tell_status(judged.fits, now, report)
-        for rule in rules.of(Kind.EVENT):
-            yield from events.findings(seen.sightings, rule, rules, seen.labels, watched, model.model_version, now)
-        for rule in rules.of(Kind.NEGATIVE_SHARE):
-            yield from shares.findings(judged, rule, rules, seen.labels, watched, oldest)
-        for rule in rules.of(Kind.VOLUME):
-            report.notes.append(f"rule {rule.name}: rules of kind volume are read but not run yet")
-    for rule in rules.of(Kind.HEALTH):
-        if rule.what is Health.LATE_FEED:
-            yield from feeds.late_feeds(seen.feeds, rule, rules, now)
-        else:
-            yield from feeds.blind_spots(seen.trends, rule, rules, now)
+    version = model.model_version if model else ""
+    for kind in Kind:
+        for rule in rules.of(kind):
+            yield from findings_of(rule, rules, seen, judged, watched, version, oldest, now)
 
 
 def _tell_status(fits: pd.DataFrame, now: datetime, report: Report) -> None:
@@ -157,50 +169,30 @@ def _tell_status(fits: pd.DataFrame, now: datetime, report: Report) -> None:
         report.notes.append("warming up: there is no past yet to judge by; `barograph import` brings one")
 
 
-def _pieces(
-    con: duckdb.DuckDBPyConnection, finding: Finding, model: ActiveModel | None, demo: bool
-) -> list[tuple[str, str]]:
-    version, limit = (model.model_version, model.negative_limit) if model else ("", 1.0)
-    of_articles = finding.rule.kind is not Kind.HEALTH
-    counted = evidence.articles(con, finding, version, limit) if of_articles else []
-    return evidence.payloads(finding, counted, evidence.decision(finding, version, limit, demo=demo))
-
-
 @dataclass(frozen=True)
 class _Write:
     """The transaction: decide again on the incidents as they stand now, then write what changed."""
 
     found: Sequence[Finding]
     rules: Rules
-    now: datetime
-    model: ActiveModel | None
-    pieces: dict[str, list[tuple[str, str]]]
-    demo: bool
+    world: World
+    pieces: Mapping[Event, list[tuple[str, str]]]
 
     def __call__(self, tx: Transaction) -> list[Move]:
-        moves = lives.decide(self.found, reading.lives(tx.con, self.now), self.rules, self.now)
+        now = self.world.now
+        moves = lives.decide(self.found, reading.lives(tx.con, now), self.rules, now)
         if not moves:
             return []
         tx.upsert("incidents", lives.incident_rows(moves), ["incident_id"])
         tx.insert_new("incident_events", lives.event_rows(moves), ["event_id"])
-        for move in moves:
-            last = _last_sha256(tx, move.incident.incident_id)
-            for event, finding in move.evident():
-                # Another detector came between: what it changed is read here.
-                pieces = self.pieces.get(event.event_id) or _pieces(tx.con, finding, self.model, self.demo)
-                rows = evidence.chained(event, pieces, last)
-                tx.insert_new("evidence", rows, ["incident_id", "event_id", "seq"])
-                last = rows["sha256"][-1].as_py()
+        evident = [one for move in moves for one in move.evident()]
+        # Another detector came between: what it changed is read here.
+        late = [(event, finding) for event, finding in evident if event not in self.pieces]
+        pieces = {**self.pieces, **evidence.pieces(tx.con, late, self.world)}
+        last = evidence.last_sha256(tx.con, [event.incident_id for event, _ in evident])
+        rows = evidence.chained([(event, pieces[event]) for event, _ in evident], last)
+        tx.insert_new("evidence", rows, ["incident_id", "event_id", "seq"])
         return moves
-
-
-def _last_sha256(tx: Transaction, incident_id: str) -> str:
-    row = tx.con.execute(
-        "SELECT v.sha256 FROM evidence AS v JOIN incident_events AS e USING (incident_id, event_id)"
-        " WHERE v.incident_id = ? ORDER BY e.seq DESC, v.seq DESC LIMIT 1",
-        [incident_id],
-    ).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _count(report: Report, moves: Sequence[Move]) -> None:

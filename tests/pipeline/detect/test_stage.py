@@ -310,3 +310,80 @@ def test_a_killed_commit_repeats_with_the_same_ids(ready: Context, monkeypatch: 
     assert incidents(ready) == []
     detect.run(ready)
     assert [row[1:3] for row in events(ready)] == [(0, "open"), (1, "fire")]
+
+
+BUDGETED = """
+[[rule]]
+name = "share-day"
+kind = "negative_share"
+scope = "entity"
+grain = "day"
+budget = "1 a month"
+min_stories = 5
+min_negative = 4
+"""
+VOLUME = """
+[[rule]]
+name = "busy"
+kind = "volume"
+scope = "entity"
+grain = "day"
+p_limit = 0.001
+severity = "info"
+"""
+
+
+def test_a_budget_sets_the_limit_of_the_day_once_and_the_evidence_says_how(ready: Context) -> None:
+    ready.settings.detect.rules.write_text(BUDGETED)
+    put(ready.warehouse, ordinary() + today(0.7, 2.0))
+    aggregate.run(ready)
+    detect.run(ready)
+    kept = rows(ready, "SELECT rule, budget, p_limit, weeks, series, basis, set_for FROM limits")
+    assert [row[:2] for row in kept] == [("share-day", "1 a month")]
+    assert 0 < kept[0][2] <= 0.01
+    assert kept[0][3] >= 5, "the weeks since the store could judge"
+    assert kept[0][4] == 1
+    decision = json.loads(rows(ready, "SELECT payload FROM evidence WHERE kind = 'decision'")[0][0])
+    assert decision["p_limit"] == pytest.approx(kept[0][2])
+    assert decision["limit"]["budget"] == "1 a month"
+    assert decision["limit"]["basis"] == kept[0][5]
+    detect.run(ready)
+    assert rows(ready, "SELECT rule, budget, p_limit, weeks, series, basis, set_for FROM limits") == kept
+
+
+def test_another_text_of_the_rule_sets_another_limit(ready: Context) -> None:
+    put(ready.warehouse, ordinary())
+    aggregate.run(ready)
+    for budget in ("1 a month", "1 a week", "1 a month"):
+        ready.settings.detect.rules.write_text(BUDGETED.replace("1 a month", budget))
+        detect.run(ready)
+    assert sorted(row[0] for row in rows(ready, "SELECT budget FROM limits")) == ["1 a month", "1 a week"]
+
+
+def test_a_volume_rule_tells_a_surge_as_information(ready: Context) -> None:
+    ready.settings.detect.rules.write_text(VOLUME)
+    put(ready.warehouse, ordinary() + today(0.2, 15.0))
+    aggregate.run(ready)
+    detect.run(ready)
+    assert incidents(ready) == [("busy", "co:a", "firing", "info", False)]
+    articles = rows(ready, "SELECT count(*) FROM evidence WHERE kind = 'article'")[0][0]
+    decision = json.loads(rows(ready, "SELECT payload FROM evidence WHERE kind = 'decision'")[0][0])
+    assert articles == decision["story_count"] > 3 * decision["usual"]
+    assert decision["rule_kind"] == "volume"
+
+
+def test_corroboration_can_be_asked_for(ready: Context, clock: MovableClock) -> None:
+    asked = RULES.replace('themes = ["bankruptcy"]', 'themes = ["bankruptcy"]\nmin_corroboration = 2')
+    ready.settings.detect.rules.write_text(asked)
+    put(ready.warehouse, [bankruptcy(1, "Paper 1", 50)])
+    detect.run(ready)
+    assert incidents(ready) == []
+    put(ready.warehouse, [bankruptcy(2, "Paper 2", 5)])
+    clock.now += timedelta(minutes=5)
+    detect.run(ready)
+    assert [row[1] for row in incidents(ready)] == ["co:small"]
+
+
+def test_a_rule_that_matches_nothing_is_said_in_the_report(ready: Context) -> None:
+    ready.settings.detect.rules.write_text(RULES.replace('watchlists = ["*"]', 'watchlists = ["bonks"]'))
+    assert any("rule bad-news: no watch-list is named 'bonks'" in note for note in detect.run(ready).notes)
