@@ -1,0 +1,63 @@
+"""What one rule finds in what a pass has read: the one way from numbers to findings, for `detect` and for `replay`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pandas as pd
+
+from pipeline.detect import events, feeds, shares, volume
+from pipeline.detect.findings import Finding, Labels, confirmed
+from pipeline.detect.rules import Health, Kind, Rule, Rules
+from pipeline.detect.shares import Judged
+from pipeline.detect.volume import Usual
+from pipeline.series.coverage import FeedHistory
+from pipeline.watchlists import WatchLists
+
+__all__ = ["Seen", "findings_of"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one pass read. `trends` and `fits` are as `reading` answers them; `usual` by grain, for rules of volume."""
+
+    trends: pd.DataFrame
+    fits: pd.DataFrame
+    sightings: Sequence[events.Sighting]
+    feeds: Sequence[FeedHistory]
+    labels: Labels
+    usual: Mapping[str, Usual] = field(default_factory=dict)
+
+    def judged(self, now: datetime) -> Judged:
+        """Every bucket beside what was expected of it."""
+        return shares.judged(self.trends, self.fits, now)
+
+
+def findings_of(
+    rule: Rule,
+    rules: Rules,
+    seen: Seen,
+    judged: Judged | None,
+    watched: WatchLists,
+    model_version: str,
+    oldest: datetime,
+    now: datetime,
+) -> Iterator[Finding]:
+    """The findings of one rule. `judged`: of `seen`; None while no model is active, and then only feeds are watched."""
+    if rule.kind is Kind.HEALTH:
+        if rule.what is Health.LATE_FEED:
+            yield from feeds.late_feeds(list(seen.feeds), rule, rules, now)
+        else:
+            yield from feeds.blind_spots(seen.trends, rule, rules, now)
+        return
+    if judged is None:
+        return
+    if rule.kind is Kind.EVENT:
+        found = events.findings(seen.sightings, rule, rules, seen.labels, watched, model_version, now)
+    elif rule.kind is Kind.NEGATIVE_SHARE:
+        found = shares.findings(judged, rule, rules, seen.labels, watched, oldest)
+    else:
+        found = volume.findings(seen.trends, seen.usual[rule.grain], rule, rules, seen.labels, watched, oldest)
+    yield from confirmed(found)
