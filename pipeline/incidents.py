@@ -285,13 +285,13 @@ def _open(detection: Detection, now: datetime, policy: Policy, past: Sequence[In
 
 
 def _again(incident: Incident, detection: Detection, now: datetime, policy: Policy) -> list[Event]:
+    if detection.seen_until < incident.last_seen_at and detection.subjects <= incident.subjects:
+        # An older bucket, which may lie before this life began: buckets only move forward.
+        return []
     if incident.state is State.PENDING:
         if now - incident.opened_at >= policy.pending_for:
             return [_next(incident, Action.FIRE, Reason.FIRST, now, detection)]
         return _extended(incident, detection, now)
-    if detection.seen_until < incident.last_seen_at and detection.subjects <= incident.subjects:
-        # An older bucket, which may lie before this life began: buckets only move forward.
-        return []
     if detection.severity.rank > incident.severity.rank:
         return [_next(incident, Action.ESCALATE, Reason.ESCALATED, now, detection)]
     if _corroborated(incident, detection):

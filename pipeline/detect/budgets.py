@@ -22,7 +22,7 @@ from pipeline.detect.past import Finder, Stretch
 from pipeline.detect.rules import Kind, Rule
 from pipeline.watchlists import WatchLists
 
-__all__ = ["HISTORY", "Basis", "Episode", "Limit", "Tally", "least_limit", "limit_for", "tally"]
+__all__ = ["HISTORY", "Basis", "Episode", "Limit", "Tally", "limit_for", "tally"]
 
 Array = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ def _episodes(found: Iterable[Finding], rule: Rule, own: dict[str, bool]) -> Ite
     for key, group in groupby(ordered, key=lambda one: one.detection.key):
         episode: Episode | None = None
         for one in group:
-            least = least_limit(one)
+            least = float(one.numbers["p_value"])
             if episode and one.start - episode.end <= together:
                 episode = replace(episode, least=min(least, episode.least), end=one.end)
                 continue
@@ -162,9 +162,3 @@ def _limit(least: Array, allowed: float, ceiling: float) -> tuple[float, Basis]:
     excess = np.log(beyond) - np.log(least[:tail])
     scale = (float(excess.sum()) + _PRIOR) / (tail + _PRIOR)
     return float(beyond * (allowed / tail) ** scale), Basis.EXTRAPOLATED
-
-
-def least_limit(finding: Finding) -> float:
-    """The smallest p_limit at which it would have been found. (A share's limit is halved: bucket and run.)"""
-    p = float(finding.numbers["p_value"])
-    return 2 * p if finding.rule.kind is Kind.NEGATIVE_SHARE else p

@@ -1,0 +1,131 @@
+"""The lives that incidents would have had: findings in order of the time they would have been made. Pure.
+
+The decisions are those of `detect` (`detect.lives`); only the passes between are left out, in which nothing can change.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from pipeline.detect.findings import Finding
+from pipeline.detect.lives import Move, decide
+from pipeline.detect.reading import MEMORY
+from pipeline.detect.rules import Rule, Rules
+from pipeline.incidents import Action, Incident
+
+__all__ = ["Life", "Seen", "play"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A finding and when it would have been made; `until`: it stays true until then (health), else just that once."""
+
+    finding: Finding
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Life:
+    """An incident that fired: as it stood at the end, when it fired (again, where it was reopened), and on what.
+
+    `escalations`: how often somebody would have been told that it is worse or confirmed.
+    """
+
+    incident: Incident
+    fired_at: datetime
+    finding: Finding
+    reopened: int
+    escalations: int
+
+
+def play(found: Iterable[Seen], rules: Rules, end: datetime) -> list[Life]:
+    """Every incident that fires up to `end`, in order of firing.
+
+    `found`: in any order. What is found after `end` is left out; what still fires then stays open.
+    """
+    by_name = {rule.name: rule for rule in rules.rules}
+    ordered = sorted(found, key=lambda one: (one.finding.detection.dedup_key, one.at, one.finding.detection.seen_until))
+    lives: list[Life] = []
+    for _, group in groupby(ordered, key=lambda one: one.finding.detection.dedup_key):
+        series = list(group)
+        lives += _Series(by_name[series[0].finding.rule.name], rules).run(series, end)
+    return sorted(lives, key=lambda life: (life.fired_at, life.incident.rule, life.incident.key))
+
+
+class _Series:
+    """The incidents of one dedup key, from one moment at which something can change to the next."""
+
+    def __init__(self, rule: Rule, rules: Rules) -> None:
+        self.rule, self.rules = rule, rules
+        self.known: dict[str, Incident] = {}
+        self.moves: list[Move] = []
+        self.idle: Incident | None = None
+
+    def run(self, series: Sequence[Seen], end: datetime) -> list[Life]:
+        waiting, last = deque(series), None
+        while True:
+            change = self._next_change(last)
+            if waiting and (change is None or waiting[0].at <= change):
+                last = waiting.popleft()
+                if last.at > end:
+                    break
+                self._decide([last.finding], last.at)
+            elif change is None or change > end:
+                break
+            else:
+                before = self._open()
+                self._decide([last.finding] if last and self._alive(last, change) else [], change)
+                # What did not change now will not change without another finding.
+                self.idle = before if self._open() == before else None
+        return self._lives()
+
+    def _open(self) -> Incident | None:
+        return next((one for one in self.known.values() if one.is_open), None)
+
+    def _next_change(self, last: Seen | None) -> datetime | None:
+        """When the open incident fires after waiting, or fades; None while none is open."""
+        incident = self._open()
+        if incident is None or incident == self.idle:
+            return None
+        fades = incident.last_seen_at + self.rule.keep_firing_for
+        if last is not None and last.until is not None:
+            fades = max(fades, last.until)
+        if incident.fired_at is None:
+            return min(fades, incident.opened_at + self.rule.pending_for)
+        return fades
+
+    def _alive(self, last: Seen, now: datetime) -> bool:
+        """Whether the newest finding is still found at `now`, and only waits."""
+        incident = self._open()
+        if incident is None or incident.fired_at is not None:
+            return False
+        return now < (last.until or incident.last_seen_at + self.rule.keep_firing_for)
+
+    def _decide(self, findings: Sequence[Finding], now: datetime) -> None:
+        past = [one for one in self.known.values() if one.is_open or now - (one.resolved_at or now) <= MEMORY]
+        known = {past[0].dedup_key: past} if past else {}
+        moves = decide(findings, known, self.rules, now)
+        for move in moves:
+            self.known[move.incident.incident_id] = move.incident
+        self.moves += moves
+
+    def _lives(self) -> list[Life]:
+        lives = []
+        for incident in self.known.values():
+            steps = [
+                (event, finding)
+                for move in self.moves
+                if move.incident.incident_id == incident.incident_id
+                for event, finding in zip(move.events, move.findings, strict=True)
+            ]
+            fired = next(((e, f) for e, f in steps if e.action is Action.FIRE and f is not None), None)
+            if fired is not None and fired[1] is not None:
+                count = [event.action for event, _ in steps]
+                again, worse = count.count(Action.REOPEN), count.count(Action.ESCALATE)
+                lives.append(Life(incident, fired[0].happened_at, fired[1], again, worse))
+        return lives
