@@ -421,7 +421,8 @@ def _seen(incident: Incident, event: Event, told: Mapping[str, Any]) -> Incident
     worse = event.action in (Action.FIRE, Action.ESCALATE, Action.REOPEN)
     return replace(
         incident,
-        summary=told["summary"],
+        # What a message says is what the evidence of its step says, whatever was seen since.
+        summary=told["summary"] if worse or incident.state is State.PENDING else incident.summary,
         single_source=incident.single_source and told["single_source"],
         last_seen_at=max(incident.last_seen_at, datetime.fromisoformat(told["seen_until"])),
         subjects=incident.subjects | frozenset(told["subjects"]),

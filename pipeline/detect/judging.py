@@ -45,19 +45,22 @@ def findings_of(
     oldest: datetime,
     now: datetime,
 ) -> Iterator[Finding]:
-    """The findings of one rule. `judged`: of `seen`; None while no model is active, and then only feeds are watched."""
+    """The findings of one rule. `judged`: of `seen`, so that it is made once for all rules.
+
+    While no model is active (`model_version` '') only feeds are watched.
+    """
     if rule.kind is Kind.HEALTH:
         if rule.what is Health.LATE_FEED:
             yield from feeds.late_feeds(list(seen.feeds), rule, rules, now)
         else:
             yield from feeds.blind_spots(seen.trends, rule, rules, now)
         return
-    if judged is None:
+    if not model_version:
         return
     if rule.kind is Kind.EVENT:
         found = events.findings(seen.sightings, rule, rules, seen.labels, watched, model_version, now)
     elif rule.kind is Kind.NEGATIVE_SHARE:
-        found = shares.findings(judged, rule, rules, seen.labels, watched, oldest)
+        found = shares.findings(judged or seen.judged(now), rule, rules, seen.labels, watched, oldest)
     else:
         found = volume.findings(seen.trends, seen.usual[rule.grain], rule, rules, seen.labels, watched, oldest)
     yield from confirmed(found)
