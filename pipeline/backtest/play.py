@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from pipeline.detect.findings import Finding
 from pipeline.detect.lives import Move, decide
 from pipeline.detect.reading import MEMORY
-from pipeline.detect.rules import Rule, Rules
+from pipeline.detect.rules import Kind, Rule, Rules
 from pipeline.incidents import Action, Incident
 
 __all__ = ["Life", "Seen", "play"]
+
+
+# As `[detect] horizon_hours` ships.
+HORIZON = timedelta(hours=48)
 
 
 @dataclass(frozen=True)
@@ -43,76 +47,75 @@ class Life:
     escalations: int
 
 
-def play(found: Iterable[Seen], rules: Rules, end: datetime) -> list[Life]:
+def play(found: Iterable[Seen], rules: Rules, end: datetime, horizon: timedelta = HORIZON) -> list[Life]:
     """Every incident that fires up to `end`, in order of firing.
 
-    `found`: in any order. What is found after `end` is left out; what still fires then stays open.
+    `found`: in any order. What is found after `end` is left out; what still fires then stays open. `horizon`: how long
+    `detect` finds the same bucket or article again.
     """
     by_name = {rule.name: rule for rule in rules.rules}
     ordered = sorted(found, key=lambda one: (one.finding.detection.dedup_key, one.at, one.finding.detection.seen_until))
     lives: list[Life] = []
     for _, group in groupby(ordered, key=lambda one: one.finding.detection.dedup_key):
         series = list(group)
-        lives += _Series(by_name[series[0].finding.rule.name], rules).run(series, end)
+        lives += _Series(by_name[series[0].finding.rule.name], rules, horizon).run(series, end)
     return sorted(lives, key=lambda life: (life.fired_at, life.incident.rule, life.incident.key))
 
 
 class _Series:
     """The incidents of one dedup key, from one moment at which something can change to the next."""
 
-    def __init__(self, rule: Rule, rules: Rules) -> None:
-        self.rule, self.rules = rule, rules
+    def __init__(self, rule: Rule, rules: Rules, horizon: timedelta) -> None:
+        self.rule, self.rules, self.horizon = rule, rules, horizon
+        self.found: list[Seen] = []
         self.known: dict[str, Incident] = {}
         self.moves: list[Move] = []
         self.idle: Incident | None = None
 
     def run(self, series: Sequence[Seen], end: datetime) -> list[Life]:
-        waiting, last = deque(series), None
+        waiting = deque(series)
         while True:
-            change = self._next_change(last)
+            change = self._next_change()
             if waiting and (change is None or waiting[0].at <= change):
-                last = waiting.popleft()
-                if last.at > end:
-                    break
-                self._decide([last.finding], last.at)
-            elif change is None or change > end:
+                now = waiting[0].at
+            elif change is None:
                 break
             else:
-                before = self._open()
-                self._decide([last.finding] if last and self._alive(last, change) else [], change)
-                # What did not change now will not change without another finding.
-                self.idle = before if self._open() == before else None
+                now = change
+            if now > end:
+                break
+            while waiting and waiting[0].at <= now:
+                self.found.append(waiting.popleft())
+            before = self._open()
+            self._decide(now)
+            # What did not change now will not change without another finding.
+            self.idle = before if self._open() == before else None
         return self._lives()
 
     def _open(self) -> Incident | None:
         return next((one for one in self.known.values() if one.is_open), None)
 
-    def _next_change(self, last: Seen | None) -> datetime | None:
+    def _next_change(self) -> datetime | None:
         """When the open incident fires after waiting, or fades; None while none is open."""
         incident = self._open()
         if incident is None or incident == self.idle:
             return None
-        fades = incident.last_seen_at + self.rule.keep_firing_for
-        if last is not None and last.until is not None:
-            fades = max(fades, last.until)
-        if incident.fired_at is None:
-            return min(fades, incident.opened_at + self.rule.pending_for)
-        return fades
+        fades = max(incident.last_seen_at + self.rule.keep_firing_for, self.found[-1].until or incident.last_seen_at)
+        return min(fades, incident.opened_at + self.rule.pending_for) if incident.fired_at is None else fades
 
-    def _alive(self, last: Seen, now: datetime) -> bool:
-        """Whether the newest finding is still found at `now`, and only waits."""
-        incident = self._open()
-        if incident is None or incident.fired_at is not None:
-            return False
-        return now < (last.until or incident.last_seen_at + self.rule.keep_firing_for)
-
-    def _decide(self, findings: Sequence[Finding], now: datetime) -> None:
+    def _decide(self, now: datetime) -> None:
         past = [one for one in self.known.values() if one.is_open or now - (one.resolved_at or now) <= MEMORY]
         known = {past[0].dedup_key: past} if past else {}
-        moves = decide(findings, known, self.rules, now)
-        for move in moves:
-            self.known[move.incident.incident_id] = move.incident
+        moves = decide([one.finding for one in self._still(now)], known, self.rules, now)
+        self.known |= {move.incident.incident_id: move.incident for move in moves}
         self.moves += moves
+
+    def _still(self, now: datetime) -> list[Seen]:
+        """What a pass at `now` finds: buckets again and again, of events and of what health watches how it stands."""
+        if self.rule.kind is Kind.HEALTH:
+            return [one for one in self.found[-1:] if one.until is None or now < one.until]
+        recent = [one for one in self.found if one.finding.detection.seen_until > now - self.horizon]
+        return recent[-1:] if self.rule.kind is Kind.EVENT else recent
 
     def _lives(self) -> list[Life]:
         lives = []
