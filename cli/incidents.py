@@ -1,8 +1,7 @@
-"""`barograph incidents …` and `barograph routes test`: see, acknowledge and resolve what fired; try who is told."""
+"""`barograph incidents …`: see, acknowledge, resolve and judge what fired; say what was missed."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.people import AsOption, moment, request_action
 from pipeline.context import Context
 from pipeline.errors import InputError
 
@@ -27,8 +27,9 @@ _SENT = (
     " WHERE list_contains(incident_ids, ?) ORDER BY created_at, receiver"
 )
 
+_VERDICTS = "SELECT recorded_at, verdict, author, note FROM verdicts WHERE incident_id = ? ORDER BY recorded_at"
+
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or its first letters.")]
-AsOption = Annotated[str | None, typer.Option("--as", help="Who does it; your login name, if left out.")]
 NoteOption = Annotated[str, typer.Option("--note", help="Why, kept with it.")]
 
 
@@ -42,16 +43,15 @@ class StateName(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the groups `incidents` and `routes`."""
-    incidents = typer.Typer(no_args_is_help=True, help="What fired, on what evidence; acknowledge and resolve it.")
+    """Add the group `incidents`."""
+    incidents = typer.Typer(no_args_is_help=True, help="What fired, on what evidence; acknowledge, resolve, judge it.")
     incidents.command("list")(_list)
     incidents.command("show")(_show)
     incidents.command("ack")(_ack)
     incidents.command("resolve")(_resolve)
+    incidents.command("verdict")(_verdict)
+    incidents.command("missed")(_missed)
     app.add_typer(incidents, name="incidents")
-    routes = typer.Typer(no_args_is_help=True, help="Who is told: routes.toml.")
-    routes.command("test")(_test)
-    app.add_typer(routes, name="routes")
 
 
 def _list(
@@ -69,7 +69,11 @@ def _list(
         if context.settings.demo and not as_json:
             out.print("DEMO: invented data")
         rows = [row | {"demo": context.settings.demo} for row in rows]
-        shown = [row | {"incident": str(row["incident_id"])[:12]} for row in rows]
+        muted = {True: " (muted)", False: ""}
+        shown = [
+            row | {"incident": str(row["incident_id"])[:12], "state": row["state"] + muted[bool(row["suppressed_by"])]}
+            for row in rows
+        ]
         columns = ("incident", "state", "severity", "label", "summary", "fired_at")
         emit(rows if as_json else shown, columns, as_json=as_json, empty="no incidents")
 
@@ -90,12 +94,14 @@ def _show(incident: IdArgument, config: ConfigOption = None, as_json: JsonOption
             events = reading.events_of(con, incident_id)
             evidence = reading.evidence_of(con, [incident_id]).get(incident_id, Evidence())
         sent = _rows(context, _SENT, [incident_id])
+        verdicts = _rows(context, _VERDICTS, [incident_id])
     if as_json:
         everything = {
             "incident": asdict(row),
             "events": [asdict(event) for event in events],
             "evidence": asdict(evidence),
             "notifications": sent,
+            "verdicts": verdicts,
             "demo": context.settings.demo,
         }
         sys.stdout.write(json.dumps(everything, default=str, ensure_ascii=False, indent=2) + "\n")
@@ -110,6 +116,9 @@ def _show(incident: IdArgument, config: ConfigOption = None, as_json: JsonOption
     emit(history, ("when", "what", "why", "who"), as_json=False)
     out.print("\nMessages", style="bold")
     emit(sent, ("created_at", "receiver", "status", "reason", "attempt", "error"), as_json=False, empty="none")
+    if verdicts:
+        out.print("\nVerdicts", style="bold")
+        emit(verdicts, ("recorded_at", "verdict", "author", "note"), as_json=False)
 
 
 def _ack(incident: IdArgument, who: AsOption = None, note: NoteOption = "", config: ConfigOption = None) -> None:
@@ -128,57 +137,52 @@ def _resolve(incident: IdArgument, who: AsOption = None, note: NoteOption = "", 
     _request("resolve", incident, who, note, config)
 
 
-def _request(action: Any, incident: str, who: str | None, note: str, config: Any) -> None:
-    from pipeline.notify.spool import PersonAction, request
+def _verdict(
+    incident: IdArgument,
+    verdict: Annotated[
+        str, typer.Argument(help="right, not-material, wrong-company, wrong-polarity, duplicate, stale or too-late.")
+    ],
+    who: AsOption = None,
+    note: NoteOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say whether an alert was right, and if not, what was wrong with it. Verdicts are kept for training.
 
+    Example: barograph incidents verdict 3fa1 wrong-company --note "the other Northgate"
+    """
+    from pipeline.actions import Kind, Verdict
+
+    words = [v for v in Verdict if v is not Verdict.MISSED_EVENT]
+    said = verdict.strip().lower().replace("-", " ").replace("_", " ")
+    if said not in words:
+        known = ", ".join(word.replace(" ", "-") for word in words)
+        raise InputError(f"no verdict is named {verdict!r}; they are {known}.")
+    _request(Kind.VERDICT, incident, who, note, config, verdict=Verdict(said))
+
+
+def _missed(
+    about: Annotated[str, typer.Argument(help="What happened, and to whom.")],
+    when: Annotated[str | None, typer.Option("--at", help="When, ISO: 2026-03-02T08:00+00:00.")] = None,
+    who: AsOption = None,
+    note: NoteOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say that something happened and nobody was told. It is kept beside the verdicts.
+
+    Example: barograph incidents missed "Northgate Bank stopped payments" --at 2026-03-02T08:00+00:00
+    """
+    from pipeline.actions import Kind
+
+    with opened(config) as context:
+        request_action(context, Kind.MISSED, who, note, about=about[:500], happened_at=moment(when) if when else None)
+    out.print("noted: missed event. It is kept with the next `barograph notify` (or `run`).")
+
+
+def _request(action: Any, incident: str, who: str | None, note: str, config: Any, **more: Any) -> None:
     with opened(config) as context:
         incident_id = _full_id(context, incident)
-        known = PersonAction(
-            action=action,
-            incident_id=incident_id,
-            actor=(who or getpass.getuser())[:200],
-            note=note[:2000],
-            requested_at=context.clock(),
-        )
-        request(context.settings.store.published, known)
+        request_action(context, action, who, note, incident_id=incident_id, **more)
     out.print(f"noted: {action} {incident_id[:12]}. It takes effect with the next `barograph notify` (or `run`).")
-
-
-def _test(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check routes.toml and send a message marked as a test to every receiver.
-
-    Example: barograph routes test
-    """
-    from pipeline.errors import DeliveryFailed
-    from pipeline.notify.channels import channels_for
-    from pipeline.notify.records import Outgoing, Reason
-    from pipeline.notify.routes import load
-    from pipeline.settings import file_or_default
-
-    with opened(config) as context:
-        path = file_or_default(context.settings.notify.routes)
-        channels = channels_for(load(path), context.settings.store.published.parent, path)
-        demo = "DEMO " if context.settings.demo else ""
-        rows: list[dict[str, Any]] = []
-        for address, channel in channels.items():
-            message = Outgoing(
-                f"test-{context.run_id}",
-                address,
-                Reason.FIRST,
-                "info",
-                f"{demo}[TEST] Barograph can reach {address}",
-                f"{demo}TEST: sent by `barograph routes test`. Nothing has happened.",
-            )
-            error = None
-            try:
-                channel.send(message)
-            except DeliveryFailed as failed:
-                error = str(failed)
-            answer = {"receiver": address, "address": channel.describe(), "ok": error is None, "error": error}
-            rows.append(answer)
-    emit(rows, ("receiver", "address", "ok", "error"), as_json=as_json, empty=f"{path}: no receivers")
-    if not all(row["ok"] for row in rows):
-        raise DeliveryFailed(f"{path}: a receiver did not take the test message. Mend its address, then test again.")
 
 
 def _full_id(context: Context, start: str) -> str:

@@ -29,6 +29,8 @@ GROUPS = (
     "models",
     "rules",
     "incidents",
+    "silences",
+    "routes",
     "pages",
 )
 

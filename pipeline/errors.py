@@ -95,7 +95,11 @@ class SnapshotMissing(WorkError):
 
 
 class DeliveryFailed(WorkError):
-    """A channel refused a message or could not be reached."""
+    """A channel refused a message or could not be reached; `unsure` where the message may have been taken."""
+
+    def __init__(self, message: str, *, unsure: bool = False) -> None:
+        super().__init__(message)
+        self.unsure = unsure
 
 
 class PortInUse(WorkError):

@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.notify.forms import LINK_INDENT, clean, link, percent, utc
 
-__all__ = ["article_lines", "cited"]
+__all__ = ["Shown", "article_lines", "cited", "moment", "shown"]
 
 Article = Mapping[str, Any]
 
 
-def cited(articles: Sequence[Article]) -> list[str]:
-    """The articles of one incident in words: three at most of the negative ones, the rest counted, and what speaks
-    against it. The same articles in any order give the same lines."""
+@dataclass(frozen=True)
+class Shown:
+    """The articles of one incident that a message shows, each with its label, and how many there are of each kind."""
+
+    negative: tuple[tuple[str, Article], ...]
+    more_negative: int
+    positive: Article | None
+    other: int
+
+
+def shown(articles: Sequence[Article]) -> Shown:
+    """Three at most of the negative ones, the rest counted, and what speaks against it most. The same articles in any
+    order give the same answer."""
     ordered = sorted(articles, key=_time_order)
     negative = [a for a in ordered if a.get("role") != "counter"]
     counter = [a for a in ordered if a.get("role") == "counter"]
+    chosen = _chosen(negative)
+    positive = max(counter, key=lambda a: (float(a.get("p_positive") or 0.0), str(a.get("article_id"))), default=None)
+    return Shown(tuple(chosen), len(negative) - len(chosen), positive, len(counter))
+
+
+def cited(articles: Sequence[Article]) -> list[str]:
+    """The articles of one incident in words."""
+    what = shown(articles)
     lines: list[str] = []
-    shown = _chosen(negative)
-    for label, article in shown:
+    for label, article in what.negative:
         lines += article_lines(label, article)
-    rest = len(negative) - len(shown)
+    rest = what.more_negative
     if rest:
         lines.append(f"And {rest:,} more negative article{'s' * (rest != 1)}.")
-    if not counter:
+    if what.positive is None:
         return [*lines, "Against it: no story of another direction was counted."]
-    positive = max(counter, key=lambda a: (float(a.get("p_positive") or 0.0), str(a.get("article_id"))))
-    many = f"{len(counter):,} article{'s' * (len(counter) != 1)} counted as not negative"
-    return [*lines, f"Against it: {many}.", *article_lines("Most positive", positive)]
+    many = f"{what.other:,} article{'s' * (what.other != 1)} counted as not negative"
+    return [*lines, f"Against it: {many}.", *article_lines("Most positive", what.positive)]
+
+
+def moment(article: Article) -> str:
+    """When an article counts, ISO: as published, else as first seen."""
+    return str(article.get("published_at") or article.get("first_seen_at") or "")
 
 
 def article_lines(label: str, article: Article) -> list[str]:
@@ -62,7 +84,7 @@ def _chosen(negative: Sequence[Article]) -> list[tuple[str, Article]]:
 
 
 def _time_order(article: Article) -> tuple[str, str]:
-    return str(article.get("published_at") or article.get("first_seen_at") or "~"), str(article.get("article_id") or "")
+    return moment(article) or "~", str(article.get("article_id") or "")
 
 
 def _owner(article: Article) -> str:

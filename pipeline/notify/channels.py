@@ -1,24 +1,22 @@
-"""Where messages leave the house: Apprise for a hundred services, and a file of our own so that nothing is lost."""
+"""Where messages leave the house: the channel of each address of routes.toml, and a file so that nothing is lost."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Protocol
 
 from pipeline.errors import DeliveryFailed, RulesError
-from pipeline.notify.forms import as_html, as_markdown, clean, masked
-from pipeline.notify.records import Outgoing, Reason
+from pipeline.notify import alertmanager, webhook
+from pipeline.notify.apprise_channel import AppriseChannel
+from pipeline.notify.dress import document_of
+from pipeline.notify.records import Outgoing
 from pipeline.notify.routes import Routes
+from pipeline.notify.web import post, shown
 
-__all__ = ["AppriseChannel", "Channel", "FileChannel", "channel_for", "channels_for"]
-
-_TIMEOUT_S = 30.0
+__all__ = ["AlertmanagerChannel", "Channel", "FileChannel", "WebhookChannel", "channel_for", "channels_for"]
 
 
 class Channel(Protocol):
@@ -73,48 +71,42 @@ class FileChannel:
         return f"file:{self.path}"
 
 
-class AppriseChannel:
-    """One Apprise URL. The URL and what is secret in it never reach a log, an error or a listing."""
+class WebhookChannel:
+    """POSTs the document of a message as JSON, signed where the receiver has a secret."""
 
-    def __init__(self, url: str) -> None:
-        """Raises RulesError, without the URL, where Apprise cannot use it."""
-        apprise = _apprise()
-        asset = apprise.AppriseAsset(
-            app_id="Barograph", app_desc="Barograph", app_url="", image_url_mask="", image_url_logo=""
-        )
-        self._service: Any = apprise.Apprise(asset=asset)
-        self._secrets = _secrets(url)
-        scheme = url.partition(":")[0]
-        if not self._service.add(url):
-            raise RulesError(f"Apprise cannot use an address that begins with {clean(scheme, 20)}:")
-        plugin = self._service[0]
-        self._described = masked(str(plugin.url(privacy=True)).partition("?")[0], ())
-        self._form = _preferred(plugin.notify_format)
-        if "overflow=" not in url:
-            # A channel with a short limit would refuse a long message for ever.
-            plugin.overflow_mode = apprise.OverflowMode.SPLIT
+    lanes = 4
+
+    def __init__(self, url: str, secret: str = "") -> None:
+        self._url, self._secret = url, secret
 
     def send(self, message: Outgoing) -> None:
-        """Send in the form the channel likes best.
-
-        Raises:
-            DeliveryFailed: with the last line Apprise had to say, secrets masked.
-        """
-        body = {"html": as_html, "markdown": as_markdown}.get(self._form, str)(message.body)
-        result = self._service.notify(
-            title=message.title, body=body, notify_type=_type(message), body_format=self._form, timeout=_TIMEOUT_S
-        )
-        if not result:
-            said = [entry.message for entry in result.logs()]
-            raise DeliveryFailed(clean(masked(said[-1] if said else "no answer", self._secrets), 300))
+        """Raises DeliveryFailed."""
+        document = document_of(message)
+        content = webhook.body(document)
+        post(self._url, content, webhook.headers(document, content, self._secret))
 
     def describe(self) -> str:
-        """The address with user, password and tokens masked."""
-        return self._described
+        """Scheme, host and port."""
+        return f"webhook+{shown(self._url)}"
 
 
-def channel_for(url: str, folder: Path) -> Channel:
-    """The channel of one URL; `file:NAME` stands from `folder`.
+class AlertmanagerChannel:
+    """POSTs the incidents of a message as alerts to an Alertmanager (API v2)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/") + "/api/v2/alerts"
+
+    def send(self, message: Outgoing) -> None:
+        """Raises DeliveryFailed."""
+        post(self._url, alertmanager.alerts(document_of(message)), {"Content-Type": "application/json"})
+
+    def describe(self) -> str:
+        """Scheme, host and port."""
+        return f"alertmanager+{shown(self._url)}"
+
+
+def channel_for(url: str, folder: Path, secret: str = "") -> Channel:
+    """The channel of one URL; `file:NAME` stands from `folder`, `secret` signs webhooks.
 
     Raises:
         RulesError: the address cannot be used.
@@ -124,7 +116,19 @@ def channel_for(url: str, folder: Path) -> Channel:
         if not name or name.startswith("//"):
             raise RulesError("a file address is written file:NAME or file:/PATH")
         return FileChannel(folder / name)
+    ours, _, rest = url.partition("+")
+    made = _OURS.get(ours)
+    if made is not None:
+        if not rest.startswith(("http://", "https://")) or not rest.partition("://")[2].strip("/"):
+            raise RulesError(f"an address of this kind is written {ours}+https://HOST/PATH")
+        return made(rest, secret)
     return AppriseChannel(url)
+
+
+_OURS: Mapping[str, Callable[[str, str], Channel]] = {
+    "webhook": WebhookChannel,
+    "alertmanager": lambda url, _: AlertmanagerChannel(url),
+}
 
 
 def channels_for(routes: Routes, folder: Path, where: object) -> Mapping[str, Channel]:
@@ -136,48 +140,9 @@ def channels_for(routes: Routes, folder: Path, where: object) -> Mapping[str, Ch
     made: dict[str, Channel] = {}
     for address, url in routes.addresses.items():
         try:
-            made[address] = channel_for(url, folder)
+            made[address] = channel_for(url, folder, routes.secrets.get(address, ""))
         except RulesError as error:
             raise RulesError(
                 f"{where}: [receivers.{address}] {error}. Mend it and run `barograph routes test`."
             ) from error
     return made
-
-
-def _apprise() -> Any:
-    with warnings.catch_warnings():
-        # Loading its plugins touches a module that Python has deprecated; nothing of ours is to be mended.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import apprise
-
-        apprise.Apprise.instantiate("json://localhost")
-    # Below INFO it logs whole URLs.
-    log = logging.getLogger("apprise")
-    if log.level < logging.INFO:
-        log.setLevel(logging.INFO)
-    return apprise
-
-
-def _preferred(formats: Any) -> str:
-    """The form a service lists first; webhooks list plain text first."""
-    first = formats[0] if isinstance(formats, tuple | list) else formats
-    return str(getattr(first, "value", first))
-
-
-def _type(message: Outgoing) -> str:
-    if message.reason is Reason.RESOLVED:
-        return "success"
-    return {"info": "info", "warning": "warning"}.get(message.severity, "failure")
-
-
-def _secrets(url: str) -> frozenset[str]:
-    """Parts of a URL that must not be shown: all of it, the user part, and long pieces of path and query."""
-    _, _, rest = url.partition("://")
-    pieces = {p for p in rest.replace("?", "/").replace("&", "/").replace("=", "/").replace("@", "/").split("/")}
-    try:
-        parts = urlsplit(url)
-        named = {parts.username, parts.password}
-    except ValueError:  # Apprise takes addresses that urlsplit does not
-        named = set()
-    raw = {url, rest, *(p for p in pieces if len(p) >= 8), *(n for n in named if n)}
-    return frozenset(raw | {unquote(p) for p in raw})

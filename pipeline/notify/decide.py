@@ -1,20 +1,21 @@
-"""Which events make which messages, and which rows of the outbox may be sent now: pure, each with a reason."""
+"""Which events make which messages: pure, each decision with its reason."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pipeline.incidents import Action, Event
 from pipeline.incidents import State as Life
+from pipeline.notify.grouping import SILENT, Step, grouped
+from pipeline.notify.inhibit import blind, suppressions
+from pipeline.notify.labels import matches
 from pipeline.notify.records import (
     Announcement,
+    DeadRow,
     Draft,
     IncidentRow,
-    OutboxRow,
     Reason,
     Silence,
     State,
@@ -22,13 +23,9 @@ from pipeline.notify.records import (
     Told,
     severity_rank,
 )
-from pipeline.notify.routes import Match, Routes, matches
+from pipeline.notify.routes import Match, Routes
 
-__all__ = ["CLAIM_FOR", "MAX_ATTEMPTS", "Claims", "backoff", "claims", "plan", "silenced"]
-
-CLAIM_FOR = timedelta(minutes=2)
-MAX_ATTEMPTS = 8
-_FIRST_DELAY, _LONGEST_DELAY = 60.0, 3600.0
+__all__ = ["plan", "silenced"]
 
 _SPEAKS = {
     Action.FIRE: Reason.FIRST,
@@ -36,30 +33,17 @@ _SPEAKS = {
     Action.ESCALATE: Reason.ESCALATED,
     Action.RESOLVE: Reason.RESOLVED,
 }
-# In a message of several steps the first of these gives the reason.
-_WEIGHT = (Reason.FIRST, Reason.SILENCE_ENDED, Reason.ESCALATED, Reason.REPEAT, Reason.RESOLVED)
-_SILENT = frozenset({Reason.SILENCED, Reason.NO_RECEIVER, Reason.NO_RESOLVED, Reason.NEVER_TOLD, Reason.UNREMARKABLE})
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One decision: this incident, at this address (or none), for this reason."""
-
-    announcement: Announcement
-    address: str
-    reason: Reason
-    event_id: str
-    wait: timedelta = timedelta(0)
-    ordinal: int = 0
+# What a receiver was not told because something muted it, and why it is told when that is over.
+_MUTED = {Reason.SILENCED: Reason.SILENCE_ENDED, Reason.INHIBITED: Reason.INHIBITION_ENDED}
 
 
 def plan(state: State, routes: Routes, now: datetime) -> list[Draft]:
-    """The notifications that unread events, reminders and ended silences call for.
+    """The notifications that unread events, reminders, what is muted no more, and dead letters call for.
 
-    Every unread event ends up in a draft: to be sent, or skipped with the reason. One message per receiver for all
-    that happened under the same rule and scope.
+    Every unread event ends up in a draft: to be sent, or skipped with the reason. One message per receiver and group.
     """
-    steps: list[_Step] = []
+    mute = _Mute(state, routes, now)
+    steps: list[Step] = []
     told = dict(state.told)
     unread = sorted(state.unread, key=lambda e: (e.incident_id, e.seq))
     fired_again = {e.incident_id: e.seq for e in unread if e.action is Action.REOPEN}
@@ -67,78 +51,123 @@ def plan(state: State, routes: Routes, now: datetime) -> list[Draft]:
         # Fired again before anybody heard that it was over: "resolved" would be news of yesterday.
         over = event.action is Action.RESOLVE and fired_again.get(event.incident_id, -1) > event.seq
         incident = None if over else state.incidents.get(event.incident_id)
-        for step in _steps_of(event, incident, told, state.silences, routes, now):
+        for step in _steps_of(event, incident, told, mute, routes):
             steps.append(step)
-            if step.reason not in _SILENT:
+            if step.reason not in SILENT:
                 told[step.address, event.incident_id] = Told(now, step.reason, 1, unsent=True)
     spoken = {(s.address, s.announcement.incident.incident_id) for s in steps}
-    steps += [
-        s for s in _reminders(state, routes, now) if (s.address, s.announcement.incident.incident_id) not in spoken
-    ]
-    return _grouped(steps, state, now)
+    later = [*_reminders(state, mute, routes, now), *_all_clear(state, mute, routes)]
+    steps += [s for s in later if (s.address, s.announcement.incident.incident_id) not in spoken]
+    return [*grouped(_named(steps, state, mute), state, now), *_dead_letters(state.dead, routes, now)]
+
+
+class _Mute:
+    """What keeps a message back now: silences, something wider, a blind spot."""
+
+    def __init__(self, state: State, routes: Routes, now: datetime) -> None:
+        self._silences, self._routes, self._now = state.silences, routes, now
+        self._incidents = state.incidents
+        self.parts = suppressions(state.incidents.values()) if routes.inhibit else {}
+        self.blind = routes.inhibit and blind(state.incidents)
+
+    def reason(self, incident: IncidentRow, reason: Reason, address: str) -> Reason | None:
+        """Why this address is not told of this; None where it is."""
+        if silenced(incident.labels(), self._silences, self._now):
+            return Reason.SILENCED
+        if reason is Reason.RESOLVED:
+            return Reason.BLIND_SPOT if self.blind and incident.kind != "health" else None
+        above = self._incidents.get(self.parts.get(incident.incident_id, ""))
+        return Reason.INHIBITED if above is not None and self._hears(address, above) else None
+
+    def _hears(self, address: str, above: IncidentRow) -> bool:
+        """Who is not told of the whole must be told of its parts."""
+        labels = above.labels()
+        told = any(m.address == address for m in self._routes.matching(labels))
+        return told and not silenced(labels, self._silences, self._now)
 
 
 def _steps_of(
     event: Event,
     incident: IncidentRow | None,
     told: Mapping[tuple[str, str], Told],
-    silences: Sequence[Silence],
+    mute: _Mute,
     routes: Routes,
-    now: datetime,
-) -> Iterable[_Step]:
+) -> Iterable[Step]:
     reason = _SPEAKS.get(event.action, Reason.UNREMARKABLE)
     if incident is None or reason is Reason.UNREMARKABLE:
         known = incident or IncidentRow(event.incident_id, "", "", "", "", "", event.severity, "")
-        yield _Step(Announcement(known, Reason.UNREMARKABLE, event), "", Reason.UNREMARKABLE, event.event_id)
+        yield Step(Announcement(known, Reason.UNREMARKABLE, event), "", Reason.UNREMARKABLE, event.event_id)
         return
     # The step is told with the severity it had, also when several steps are read at once.
     then = replace(incident, severity=event.severity or incident.severity)
     found = routes.matching(then.labels())
     if not found:
-        yield _Step(Announcement(then, reason, event), "", Reason.NO_RECEIVER, event.event_id)
-    muted = silenced(then.labels(), silences, now)
+        yield Step(Announcement(then, reason, event), "", Reason.NO_RECEIVER, event.event_id)
     for match in found:
-        decided = _decided(reason, match, told.get((match.address, event.incident_id)), muted)
-        yield _Step(Announcement(then, reason, event), match.address, decided, event.event_id, match.route.group_wait)
+        decided = _decided(reason, then, match, told.get((match.address, event.incident_id)), mute)
+        yield Step(Announcement(then, reason, event), match.address, decided, event.event_id, match.route)
 
 
-def _decided(reason: Reason, match: Match, told: Told | None, muted: bool) -> Reason:
+def _decided(reason: Reason, incident: IncidentRow, match: Match, told: Told | None, mute: _Mute) -> Reason:
     if reason is Reason.RESOLVED:
-        if told is None or told.last_reason in (Reason.RESOLVED, Reason.SILENCED):
+        if told is None or not told.messages or told.last_reason is Reason.RESOLVED:
             return Reason.NEVER_TOLD
         if not match.route.send_resolved:
             return Reason.NO_RESOLVED
-    return Reason.SILENCED if muted else reason
+    return mute.reason(incident, reason, match.address) or reason
 
 
-def _reminders(state: State, routes: Routes, now: datetime) -> Iterable[_Step]:
+def _reminders(state: State, mute: _Mute, routes: Routes, now: datetime) -> Iterable[Step]:
     for incident in state.incidents.values():
         if incident.state != Life.FIRING or not incident.announce_id:
-            continue
-        if silenced(incident.labels(), state.silences, now):
             continue
         for match in routes.matching(incident.labels()):
             told = state.told.get((match.address, incident.incident_id))
             # While the last message has not gone out a reminder would only lengthen the queue.
-            if told is None or told.unsent:
+            if told is None or told.unsent or mute.reason(incident, Reason.REPEAT, match.address):
                 continue
             reason = _due(told, match.route.repeat_interval, now)
             if reason:
-                yield _Step(
-                    Announcement(incident, reason),
-                    match.address,
-                    reason,
-                    incident.announce_id,
-                    ordinal=told.messages + 1,
-                )
+                announcement = Announcement(incident, reason)
+                ordinal = told.messages + 1
+                yield Step(announcement, match.address, reason, incident.announce_id, match.route, ordinal)
 
 
 def _due(told: Told, every: timedelta | None, now: datetime) -> Reason | None:
-    if told.last_reason is Reason.SILENCED:
-        return Reason.SILENCE_ENDED
-    if every is not None and told.last_reason is not Reason.RESOLVED and now - told.last_at >= every:
+    if told.last_reason in _MUTED:
+        return _MUTED[told.last_reason]
+    over = told.last_reason in (Reason.RESOLVED, Reason.BLIND_SPOT)
+    if every is not None and not over and now - told.last_at >= every:
         return Reason.REPEAT
     return None
+
+
+def _all_clear(state: State, mute: _Mute, routes: Routes) -> Iterable[Step]:
+    """ "It is over" for what ended while we could not see."""
+    for incident in state.incidents.values():
+        if mute.blind or incident.state != Life.RESOLVED:
+            continue
+        for match in routes.matching(incident.labels()):
+            told = state.told.get((match.address, incident.incident_id))
+            if told is None or told.unsent or told.last_reason is not Reason.BLIND_SPOT:
+                continue
+            announcement = Announcement(incident, Reason.RESOLVED)
+            yield Step(
+                announcement, match.address, Reason.RESOLVED, incident.announce_id, match.route, told.messages + 1
+            )
+
+
+def _named(steps: Sequence[Step], state: State, mute: _Mute) -> list[Step]:
+    """The steps, each market-wide incident with the names of the parts that are muted because of it."""
+    labels: dict[str, set[str]] = {}
+    for part, above in mute.parts.items():
+        labels.setdefault(above, set()).add(state.incidents[part].label)
+    named = []
+    for step in steps:
+        muted = labels.get(step.announcement.incident.incident_id, ())
+        told = replace(step.announcement, muted=tuple(sorted(muted)))
+        named.append(replace(step, announcement=told) if muted and step.reason is not Reason.RESOLVED else step)
+    return named
 
 
 def silenced(labels: Mapping[str, str], silences: Iterable[Silence], now: datetime) -> bool:
@@ -146,116 +175,23 @@ def silenced(labels: Mapping[str, str], silences: Iterable[Silence], now: dateti
     return any(s.matchers and s.starts_at <= now < s.ends_at and matches(s.matchers, labels) for s in silences)
 
 
-def _grouped(steps: Sequence[_Step], state: State, now: datetime) -> list[Draft]:
-    groups: dict[tuple[str, str, bool], list[_Step]] = {}
-    for step in steps:
-        groups.setdefault((step.address, _group_key(step), step.ordinal > 0), []).append(step)
-    held = {(row.receiver, row.group_key): row for row in state.outbox if row.held(now)}
-    drafts = []
-    for (address, key, reminder), members in groups.items():
-        draft = _draft(address, key, members, now)
-        row = None if reminder else held.get((address, key))
-        drafts.append(_joined(draft, row, state.incidents) if row else draft)
-    return drafts
-
-
-def _group_key(step: _Step) -> str:
-    if step.reason in _SILENT:
-        return f"skipped|{step.reason}"
-    incident = step.announcement.incident
-    phase = "resolved" if step.reason is Reason.RESOLVED else "firing"
-    return f"{incident.rule}|{incident.scope}|{phase}"
-
-
-def _draft(address: str, key: str, members: Sequence[_Step], now: datetime) -> Draft:
-    reasons = {m.reason for m in members}
-    skipped = reasons <= _SILENT
-    reason = members[0].reason if skipped else next(r for r in _WEIGHT if r in reasons)
-    return Draft(
-        receiver=address,
-        group_key=key,
-        fresh=() if members[0].ordinal else tuple(sorted({m.event_id for m in members})),
-        event_ids=tuple(sorted({m.event_id for m in members})),
-        incident_ids=tuple(sorted({m.announcement.incident.incident_id for m in members})),
-        status=Status.SKIPPED if skipped else Status.PENDING,
-        reason=reason,
-        severity=max((m.announcement.incident.severity for m in members), key=severity_rank),
-        created_at=now,
-        not_before=now + min(m.wait for m in members),
-        ordinal=max(m.ordinal for m in members),
-        announcements=() if skipped else _latest(m.announcement for m in members),
-    )
-
-
-def _latest(announcements: Iterable[Announcement]) -> tuple[Announcement, ...]:
-    """One per incident: what is so now, under the weightiest reason."""
-    by_incident: dict[str, Announcement] = {}
-    for new in announcements:
-        old = by_incident.get(new.incident.incident_id)
-        weightier = old and _WEIGHT.index(old.reason) < _WEIGHT.index(new.reason)
-        by_incident[new.incident.incident_id] = replace(new, reason=old.reason) if old and weightier else new
-    return tuple(by_incident.values())
-
-
-def _joined(draft: Draft, row: OutboxRow, incidents: Mapping[str, IncidentRow]) -> Draft:
-    """The draft takes the place of a row that is still held by `group_wait` and was never tried."""
-    held = [Announcement(incidents[i], row.reason) for i in row.incident_ids if i in incidents]
-    return replace(
-        draft,
-        event_ids=tuple(sorted({*draft.event_ids, *row.event_ids})),
-        incident_ids=tuple(sorted({*draft.incident_ids, *row.incident_ids})),
-        reason=min(draft.reason, row.reason, key=_WEIGHT.index),
-        severity=max(draft.severity, row.severity, key=severity_rank),
-        created_at=row.created_at,
-        not_before=row.not_before,
-        replaces=(row.notification_id,),
-        announcements=_latest([*held, *draft.announcements]),
-    )
-
-
-@dataclass(frozen=True)
-class Claims:
-    """Which rows may be tried now, and which have been tried too often (each killed in the middle of sending)."""
-
-    take: tuple[OutboxRow, ...]
-    dead: tuple[OutboxRow, ...]
-
-
-def claims(
-    rows: Iterable[OutboxRow],
-    now: datetime,
-    broken: AbstractSet[str],
-    limit: int,
-    gone: AbstractSet[str] = frozenset(),
-) -> Claims:
-    """At most `limit` rows that are due, oldest first.
-
-    A row waits while an earlier one to the same receiver about the same incident has not gone out, so that nobody
-    reads "resolved" before "firing". `broken` are receivers that failed in this run, `gone` senders known to be dead.
-    """
-    take: list[OutboxRow] = []
-    dead: list[OutboxRow] = []
-    ahead: set[tuple[str, str]] = set()
-    for row in sorted(rows, key=lambda r: (r.created_at, r.reason is Reason.RESOLVED, r.notification_id)):
-        over = row.claim_expires_at is None or row.claim_expires_at <= now or row.claimed_by in gone
-        expired = row.status is Status.SENDING and over
-        if expired and row.attempt >= MAX_ATTEMPTS:
-            dead.append(row)
-            continue
-        about = {(row.receiver, incident_id) for incident_id in row.incident_ids}
-        due = expired or (row.status is not Status.SENDING and row.not_before <= now)
-        if due and row.receiver not in broken and not about & ahead and len(take) < limit:
-            take.append(row)
-        else:
-            ahead |= about
-    return Claims(tuple(take), tuple(dead))
-
-
-def backoff(notification_id: str, attempt: int) -> timedelta:
-    """How long to wait after the `attempt`-th failure: 1, 2, 4 … 60 minutes, give or take a quarter.
-
-    The jitter comes from the id, so that many messages that failed together do not come back together, and a test
-    can say when. Eight attempts span about two hours.
-    """
-    share = int(hashlib.sha256(f"{notification_id}:{attempt}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    return timedelta(seconds=min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (attempt - 1)) * (0.75 + 0.5 * share))
+def _dead_letters(dead: Sequence[DeadRow], routes: Routes, now: datetime) -> list[Draft]:
+    """One message on another channel for all that one receiver did not take."""
+    by_receiver: dict[str, list[DeadRow]] = {}
+    for row in sorted(dead, key=lambda r: r.notification_id):
+        by_receiver.setdefault(row.receiver, []).append(row)
+    return [
+        Draft(
+            receiver=routes.other_than(receiver),
+            group_key=f"dead_letter|{receiver}",
+            event_ids=(),
+            incident_ids=tuple(sorted({i for row in rows for i in row.incident_ids})),
+            status=Status.PENDING,
+            reason=Reason.DEAD_LETTER,
+            severity=max((row.severity for row in rows), key=severity_rank),
+            created_at=now,
+            not_before=now,
+            dead=tuple(rows),
+        )
+        for receiver, rows in by_receiver.items()
+    ]

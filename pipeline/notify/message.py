@@ -9,10 +9,12 @@ from typing import Any
 from pipeline.incidents import Action
 from pipeline.incidents import Reason as Cause
 from pipeline.notify.articles import article_lines, cited
+from pipeline.notify.describe import described
+from pipeline.notify.document import Dead, Document
 from pipeline.notify.forms import clean, link, odds, percent, utc
-from pipeline.notify.records import Announcement, Evidence, IncidentRow, Reason, severity_rank
+from pipeline.notify.records import Announcement, DeadRow, Evidence, IncidentRow, Reason, severity_rank
 
-__all__ = ["SHOWN", "Message", "compose", "worst"]
+__all__ = ["SHOWN", "Message", "compose", "compose_dead", "worst"]
 
 SHOWN = 10
 _NAMED = 40
@@ -20,6 +22,7 @@ _WORDS = {
     Reason.ESCALATED: "escalated",
     Reason.REPEAT: "reminder",
     Reason.SILENCE_ENDED: "silence ended",
+    Reason.INHIBITION_ENDED: "no longer part of something wider",
 }
 _WHY = {
     Cause.ESCALATED: "its severity has risen",
@@ -31,10 +34,11 @@ _WHY = {
 
 @dataclass(frozen=True)
 class Message:
-    """Title and body as plain text; `forms.as_html` and `forms.as_markdown` dress the body for a channel."""
+    """Title and body as plain text, and the same as data, which the formats of the channels are made from."""
 
     title: str
     body: str
+    document: Document
 
 
 def compose(
@@ -61,7 +65,73 @@ def compose(
         title, lines = _many(ordered, evidence)
     head = [_MARK_LINES[mark] for mark in marks]
     body = "\n".join([*head, *([""] if head else []), *lines, f"Notification: {notification_id}"])
-    return Message(clean(" ".join([*marks, title]), 250), body)
+    title = clean(" ".join([*marks, title]), 250)
+    document = Document(
+        notification_id=notification_id,
+        reason=_weightiest(ordered),
+        severity=max((a.incident.severity for a in ordered), key=severity_rank),
+        title=title,
+        text=body,
+        demo="DEMO" in marks,
+        simulated="SIMULATED" in marks,
+        incidents=tuple(
+            described(a, evidence.get(a.incident.incident_id, Evidence()), _headline(a.incident))
+            for a in ordered[:SHOWN]
+        ),
+        others=tuple(
+            described(a, Evidence(evidence.get(a.incident.incident_id, Evidence()).decision), _headline(a.incident))
+            for a in ordered[SHOWN:]
+        ),
+        incident_ids=tuple(sorted(a.incident.incident_id for a in ordered)),
+    )
+    return Message(title, body, document)
+
+
+def compose_dead(rows: Sequence[DeadRow], *, notification_id: str, demo: bool = False) -> Message:
+    """The alert on another channel that messages to one receiver were given up."""
+    first = rows[0]
+    many = f"{len(rows):,} message{'s' * (len(rows) != 1)}"
+    mark = ["DEMO"] if demo else []
+    title = clean(" ".join([*mark, f"[UNDELIVERED] {many} to {clean(first.receiver, 80)} given up"]), 250)
+    lines = [*(_MARK_LINES[m] for m in mark), f"{many} to {clean(first.receiver, 80)} could not be delivered."]
+    for row in rows[:SHOWN]:
+        lines += [
+            "",
+            f"“{clean(row.title, 250)}”",
+            f"    {clean(row.error, 300)}",
+            f"    Notification: {row.notification_id}",
+        ]
+    if len(rows) > SHOWN:
+        lines += ["", f"And {len(rows) - SHOWN:,} more."]
+    lines += ["", "What to do: mend the receiver, try it with `barograph routes test`, and look at the incidents with"]
+    lines += [
+        "`barograph incidents list`. What still fires is told again at its next step.",
+        f"Notification: {notification_id}",
+    ]
+    document = Document(
+        notification_id=notification_id,
+        reason=Reason.DEAD_LETTER,
+        severity=max((row.severity for row in rows), key=severity_rank),
+        title=title,
+        text="\n".join(lines),
+        demo=demo,
+        incident_ids=tuple(sorted({i for row in rows for i in row.incident_ids})),
+        dead=tuple(
+            Dead(
+                notification_id=row.notification_id,
+                receiver=row.receiver,
+                title=clean(row.title, 250),
+                error=clean(row.error, 300),
+            )
+            for row in rows[:SHOWN]
+        ),
+    )
+    return Message(title, document.text, document)
+
+
+def _weightiest(ordered: Sequence[Announcement]) -> str:
+    reasons = {a.reason for a in ordered}
+    return next(reason for reason in Reason if reason in reasons)
 
 
 _MARK_LINES = {
@@ -118,10 +188,20 @@ def _one(announcement: Announcement, evidence: Evidence) -> list[str]:
     lines = [*_reason_lines(announcement), *_lead(incident, evidence)]
     if incident.single_source:
         lines.append("*Single source*: only one publisher has reported this so far.")
+    lines += _muted(announcement)
     lines += ["", *cited(evidence.articles)] if evidence.articles else []
     if not (decision or evidence.articles or evidence.feeds):
         lines += ["", "Evidence: none was kept for this incident."]
     return [*lines, "", *_footer(incident, decision)]
+
+
+def _muted(announcement: Announcement) -> list[str]:
+    """The parts that are open and not told apart from it, by name."""
+    names = [clean(name, 60) for name in announcement.muted]
+    if not names:
+        return []
+    rest = f" and {len(names) - _NAMED:,} others" if len(names) > _NAMED else ""
+    return [f"Part of it, open and not told apart: {', '.join(names[:_NAMED])}{rest}."]
 
 
 def _reason_lines(announcement: Announcement) -> list[str]:
@@ -136,6 +216,8 @@ def _reason_lines(announcement: Announcement) -> list[str]:
             return [f"Reminder: firing since {utc(incident.fired_at)} and not acknowledged."]
         case Reason.SILENCE_ENDED:
             return [f"A silence has ended; firing since {utc(incident.fired_at)}."]
+        case Reason.INHIBITION_ENDED:
+            return [f"What it was taken for a part of is over; firing since {utc(incident.fired_at)}."]
         case Reason.RESOLVED:
             by = f" by {clean(event.actor, 80)}" if event and event.reason is Cause.PERSON else ""
             return [
@@ -209,6 +291,7 @@ def _many(ordered: Sequence[Announcement], evidence: Mapping[str, Evidence]) -> 
         if (p := kept.decision.get("p_value")) is not None:
             lines.append(f"   By chance: {odds(float(p))}")
         lines += [_feed_line(feed) for feed in kept.feeds] if incident.kind == "health" else []
+        lines += [f"   {line}" for line in _muted(announcement)]
         negative = [a for a in kept.articles if a.get("role") != "counter"]
         if negative:
             lines += article_lines("   Most negative", max(negative, key=_badness))

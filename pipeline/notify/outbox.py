@@ -9,13 +9,13 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from pipeline.notify import reading
-from pipeline.notify.decide import CLAIM_FOR, MAX_ATTEMPTS, backoff, claims
+from pipeline.notify import basis, reading
+from pipeline.notify.claims import CLAIM_FOR, MAX_ATTEMPTS, MAX_UNSURE, backoff, claims
 from pipeline.notify.message import Message
 from pipeline.notify.records import Draft, OutboxRow, Outgoing, Status
 from pipeline.warehouse import Transaction
 
-__all__ = ["MAX_ATTEMPTS", "Claimed", "Outcome", "claim", "record", "save"]
+__all__ = ["MAX_ATTEMPTS", "Claimed", "Outcome", "claim", "mark", "record", "save"]
 
 _UTC = pa.timestamp("us", tz="UTC")
 _ROW = pa.schema(
@@ -30,11 +30,15 @@ _ROW = pa.schema(
         ("severity", pa.string()),
         ("title", pa.string()),
         ("body", pa.string()),
+        ("document", pa.string()),
+        ("basis", pa.string()),
+        ("concerns", pa.list_(pa.string())),
         ("created_at", _UTC),
         ("not_before", _UTC),
         ("attempt", pa.int32()),
     ]
 )
+_MARK = pa.schema([("incident_id", pa.string()), ("suppressed_by", pa.string())])
 _OUTCOME = pa.schema(
     [
         ("notification_id", pa.string()),
@@ -60,11 +64,13 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How sending went: `error` None is accepted; `tried` False means that the turn never came."""
+    """How sending went: `error` None is accepted; `tried` False means that the turn never came; `unsure` that nobody
+    answered, but the message may have been taken."""
 
     notification_id: str
     error: str | None = None
     tried: bool = True
+    unsure: bool = False
 
 
 def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Message]) -> bool:
@@ -77,7 +83,6 @@ def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Messag
     replaced = [row for draft in drafts for row in draft.replaces]
     if replaced:
         tx.con.execute("DELETE FROM notifications WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))", [replaced])
-    empty = Message("", "")
     rows = [
         {
             "notification_id": d.notification_id,
@@ -88,8 +93,9 @@ def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Messag
             "status": d.status,
             "reason": d.reason,
             "severity": d.severity,
-            "title": messages.get(d.notification_id, empty).title,
-            "body": messages.get(d.notification_id, empty).body,
+            **_words(messages.get(d.notification_id)),
+            "basis": basis.kept(d, messages.get(d.notification_id)),
+            "concerns": [row.notification_id for row in d.dead] or None,
             "created_at": d.created_at,
             "not_before": d.not_before,
             "attempt": 0,
@@ -98,6 +104,14 @@ def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Messag
     ]
     tx.insert_new("notifications", pa.Table.from_pylist(rows, _ROW), ["notification_id"])
     return True
+
+
+def _words(message: Message | None) -> dict[str, str]:
+    if message is None:
+        return {"title": "", "body": "", "document": "{}"}
+    # The text stands in the column beside it; channels put it back.
+    kept = message.document.model_copy(update={"text": ""})
+    return {"title": message.title, "body": message.body, "document": kept.model_dump_json()}
 
 
 def _still_true(tx: Transaction, drafts: Sequence[Draft]) -> bool:
@@ -113,7 +127,27 @@ def _still_true(tx: Transaction, drafts: Sequence[Draft]) -> bool:
         " AND notification_id IN (SELECT unnest(?::VARCHAR[]))",
         [replaced],
     ).fetchone()
-    return bool(taken and not taken[0] and held and held[0] == len(replaced))
+    told = tx.con.execute(
+        "SELECT count(*) FROM (SELECT unnest(concerns) AS dead FROM notifications)"
+        " WHERE dead IN (SELECT unnest(?::VARCHAR[]))",
+        [[row.notification_id for draft in drafts for row in draft.dead]],
+    ).fetchone()
+    new = taken and not taken[0] and told and not told[0]
+    return bool(new and held and held[0] == len(replaced))
+
+
+def mark(tx: Transaction, suppressed_by: Mapping[str, str | None]) -> None:
+    """Write which wider incident mutes each of these (None: none any more)."""
+    rows = [{"incident_id": part, "suppressed_by": above} for part, above in suppressed_by.items()]
+    tx.con.register("marks", pa.Table.from_pylist(rows, _MARK))
+    try:
+        # An update, not a merge: an incident that is gone must not come back as a row of two columns.
+        tx.con.execute(
+            "UPDATE incidents SET suppressed_by = m.suppressed_by FROM marks AS m"
+            " WHERE incidents.incident_id = m.incident_id"
+        )
+    finally:
+        tx.con.unregister("marks")
 
 
 def claim(
@@ -142,19 +176,32 @@ def claim(
         " recorded_at = ? WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))",
         [owner, now + CLAIM_FOR, tx.recorded_at, list(taken)],
     )
-    texts = dict(
-        (row[0], (row[1], row[2]))
+    texts = {
+        row[0]: row[1:]
         for row in tx.con.execute(
-            "SELECT notification_id, title, body FROM notifications WHERE notification_id IN"
-            " (SELECT unnest(?::VARCHAR[]))",
+            "SELECT notification_id, title, body, coalesce(document, '{}') FROM notifications"
+            " WHERE notification_id IN (SELECT unnest(?::VARCHAR[]))",
             [list(taken)],
         ).fetchall()
-    )
-    outgoing = tuple(
-        Outgoing(i, r.receiver, r.reason, r.severity, texts[i][0], texts[i][1], r.event_ids, r.incident_ids)
-        for i, r in taken.items()
-    )
+    }
+    outgoing = tuple(_outgoing(row, *texts[key]) for key, row in taken.items())
     return Claimed(outgoing, taken, decided.dead)
+
+
+def _outgoing(row: OutboxRow, title: str, body: str, document: str) -> Outgoing:
+    return Outgoing(
+        notification_id=row.notification_id,
+        receiver=row.receiver,
+        reason=row.reason,
+        severity=row.severity,
+        title=title,
+        body=body,
+        event_ids=row.event_ids,
+        incident_ids=row.incident_ids,
+        document=document,
+        attempt=row.attempt + 1,
+        created_at=row.created_at,
+    )
 
 
 def record(
@@ -187,7 +234,7 @@ def _after(outcome: Outcome, row: OutboxRow, now: datetime) -> dict[str, object]
     if outcome.tried:
         status = Status.SENT
         if outcome.error is not None:
-            status = Status.DEAD if tries >= MAX_ATTEMPTS else Status.FAILED
+            status = Status.DEAD if tries >= (MAX_UNSURE if outcome.unsure else MAX_ATTEMPTS) else Status.FAILED
             not_before = now + backoff(row.notification_id, tries)
     elif row.attempt:
         status = Status.FAILED

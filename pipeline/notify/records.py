@@ -9,11 +9,15 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.incidents import Event, Severity, hash_id
+from pipeline.incidents import State as Life
+from pipeline.notify.document import Link
 
 __all__ = [
     "Announcement",
+    "DeadRow",
     "Draft",
     "Evidence",
+    "Facts",
     "IncidentRow",
     "OutboxRow",
     "Outgoing",
@@ -44,12 +48,32 @@ class Reason(StrEnum):
     ESCALATED = "escalated"
     REPEAT = "repeat"
     SILENCE_ENDED = "silence_ended"
+    INHIBITION_ENDED = "inhibition_ended"
     RESOLVED = "resolved"
+    DEAD_LETTER = "dead_letter"
     SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    BLIND_SPOT = "blind_spot"
     NO_RECEIVER = "no_receiver"
     NO_RESOLVED = "no_resolved"
     NEVER_TOLD = "never_told"
     UNREMARKABLE = "unremarkable"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the newest decision of an incident says beyond its row.
+
+    `excess_p`: how likely so much more than the market's own share is by chance; None where detect has not recorded
+    it. `coverage` of a health incident: it is a blind spot. `labels`: those of the rule.
+    """
+
+    tier: int | None = None
+    excess_p: float | None = None
+    p_limit: float | None = None
+    bucket_start: datetime | None = None
+    coverage: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +97,14 @@ class IncidentRow:
     acknowledged_by: str | None = None
     resolved_at: datetime | None = None
     announce_id: str = ""
+    last_seen_at: datetime | None = None
+    suppressed_by: str | None = None
+    facts: Facts = field(default_factory=Facts)
+
+    @property
+    def is_open(self) -> bool:
+        """Fired and not over."""
+        return self.state in (Life.FIRING, Life.ACKNOWLEDGED)
 
     def labels(self) -> dict[str, str]:
         """What matchers of routes and silences look at."""
@@ -82,7 +114,9 @@ class IncidentRow:
             "scope": self.scope,
             "key": self.key,
             "severity": self.severity,
+            "tier": "" if self.facts.tier is None else str(self.facts.tier),
             "incident_id": self.incident_id,
+            **{f"label.{name}": value for name, value in self.facts.labels.items()},
         }
 
 
@@ -147,15 +181,31 @@ class State:
     told: Mapping[tuple[str, str], Told]
     silences: Sequence[Silence]
     outbox: Sequence[OutboxRow]
+    # (address, group without its phase) -> when its newest message left, or was saved.
+    groups: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    dead: Sequence[DeadRow] = ()
+
+
+@dataclass(frozen=True)
+class DeadRow:
+    """A notification that was given up and of which nobody was told yet."""
+
+    notification_id: str
+    receiver: str
+    severity: str
+    title: str
+    error: str
+    incident_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """One incident within a message, and why it is there."""
+    """One incident within a message, and why it is there. `muted`: the parts that it keeps quiet, by name."""
 
     incident: IncidentRow
     reason: Reason
     event: Event | None = None
+    muted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,7 +213,7 @@ class Draft:
     """A notification before it is saved.
 
     `fresh` are the events that nobody had been told of; `ordinal` counts reminders; `replaces` are held rows it takes
-    the place of.
+    the place of; `dead` are the given-up notifications that a message about dead letters tells of.
     """
 
     receiver: str
@@ -179,12 +229,18 @@ class Draft:
     ordinal: int = 0
     replaces: tuple[str, ...] = ()
     announcements: tuple[Announcement, ...] = ()
+    dead: tuple[DeadRow, ...] = ()
+
+    @property
+    def spoken(self) -> bool:
+        """Whether it has words to be sent."""
+        return bool(self.announcements or self.dead)
 
     @property
     def notification_id(self) -> str:
         """The same for the same events to the same receiver, however often it is made or sent."""
         reminder = [f"reminder {self.ordinal}"] if self.ordinal else []
-        return hash_id(self.receiver, *sorted(self.event_ids), *reminder)
+        return hash_id(self.receiver, *sorted(self.event_ids), *reminder, *(row.notification_id for row in self.dead))
 
 
 @dataclass(frozen=True)
@@ -199,6 +255,10 @@ class Outgoing:
     body: str
     event_ids: tuple[str, ...] = ()
     incident_ids: tuple[str, ...] = ()
+    document: str = "{}"
+    attempt: int = 1
+    created_at: datetime | None = None
+    links: tuple[Link, ...] = ()
 
 
 def severity_rank(severity: str) -> int:

@@ -1,25 +1,23 @@
-"""What people do (acknowledge, resolve) as files beside the store: any page or command writes, notify applies."""
+"""What people did, taken from the spool into the store: each file once, in order, with who and when."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from pipeline.actions import Kind, PersonAction, Verdict, folder
 from pipeline.context import Context
 from pipeline.incidents import Action, Event, Incident, by_person, fold
 from pipeline.notify import reading
 from pipeline.warehouse import Transaction
 
-__all__ = ["Applied", "PersonAction", "apply", "folder", "pending", "request"]
+__all__ = ["Applied", "apply"]
 
 _UTC = pa.timestamp("us", tz="UTC")
 _EVENT = pa.schema(
@@ -35,6 +33,22 @@ _EVENT = pa.schema(
         ("detail", pa.string()),
     ]
 )
+_SILENCE = pa.schema(
+    [
+        ("silence_id", pa.string()),
+        ("matchers", pa.string()),
+        ("starts_at", _UTC),
+        ("ends_at", _UTC),
+        ("author", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+_VERDICT = pa.schema(
+    [
+        *((name, pa.string()) for name in ("verdict_id", "incident_id", "verdict", "author", "note", "about")),
+        ("happened_at", _UTC),
+    ]
+)
 _INCIDENT = pa.schema(
     [
         ("incident_id", pa.string()),
@@ -47,57 +61,13 @@ _INCIDENT = pa.schema(
 )
 
 
-class PersonAction(BaseModel):
-    """One action file. Its name is the hash of its content, so that writing it twice is one action."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    action: Literal["acknowledge", "resolve"]
-    incident_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    actor: str = Field(min_length=1, max_length=200)
-    note: str = Field("", max_length=2000)
-    requested_at: datetime
-
-    def content(self) -> bytes:
-        """The file's bytes: JSON with sorted keys."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()
-
-    def action_id(self) -> str:
-        """First 32 hex of the sha256 over the content: also the file's name."""
-        return hashlib.sha256(self.content()).hexdigest()[:32]
-
-
 @dataclass
 class Applied:
     """How many actions took effect, changed nothing (already so), or could not be used (file names)."""
 
     applied: int = 0
     unchanged: int = 0
-    refused: list[str] | None = None
-
-
-def folder(published: Path) -> Path:
-    """Where action files wait: beside the published snapshot, so that pages need no way into the store."""
-    return published.parent / "spool" / "actions"
-
-
-def request(published: Path, action: PersonAction) -> Path:
-    """Write an action file in one step; a file of the same content stays as it is."""
-    place = folder(published)
-    place.mkdir(parents=True, exist_ok=True)
-    target = place / f"{action.action_id()}.json"
-    handle, name = tempfile.mkstemp(dir=place, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(action.content())
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(target)
-    return target
-
-
-def pending(published: Path) -> list[PersonAction]:
-    """The actions that wait and can be read, oldest first."""
-    return [action for _, action in _read(folder(published)) if action]
+    refused: list[str] = field(default_factory=list)
 
 
 def apply(context: Context) -> Applied:
@@ -146,7 +116,11 @@ def _read(place: Path) -> list[tuple[Path, PersonAction | None]]:
 
 
 def _apply_one(tx: Transaction, action: PersonAction, now: datetime) -> bool | None:
-    """True: it took effect. False: it was so already. None: there is no such incident."""
+    """True: it took effect. False: it was so already. None: there is no such incident or silence."""
+    return _APPLY[action.action](tx, action, now)
+
+
+def _step(tx: Transaction, action: PersonAction, now: datetime) -> bool | None:
     events = reading.events_of(tx.con, action.incident_id)
     if not events:
         return None
@@ -161,6 +135,57 @@ def _apply_one(tx: Transaction, action: PersonAction, now: datetime) -> bool | N
         return False
     _write(tx, made, fold([*events, *made]))
     return True
+
+
+def _silence(tx: Transaction, action: PersonAction, now: datetime) -> bool | None:
+    row = {
+        "silence_id": action.action_id(),
+        "matchers": json.dumps({label: list(values) for label, values in sorted(action.matchers.items())}),
+        "starts_at": action.starts_at or action.requested_at,
+        "ends_at": action.ends_at,
+        "author": action.actor,
+        "reason": action.note,
+    }
+    return bool(tx.insert_new("silences", pa.Table.from_pylist([row], _SILENCE), ["silence_id"]))
+
+
+def _expire(tx: Transaction, action: PersonAction, now: datetime) -> bool | None:
+    known = tx.con.execute(
+        "SELECT ends_at > $1 AND expired_at IS NULL FROM silences WHERE silence_id = $2", [now, action.silence_id]
+    ).fetchone()
+    if known is None:
+        return None
+    if known[0]:
+        tx.con.execute(
+            "UPDATE silences SET expired_at = ?, recorded_at = ? WHERE silence_id = ?",
+            [now, tx.recorded_at, action.silence_id],
+        )
+    return bool(known[0])
+
+
+def _judge(tx: Transaction, action: PersonAction, now: datetime) -> bool | None:
+    if action.incident_id and not reading.events_of(tx.con, action.incident_id):
+        return None
+    row = {
+        "verdict_id": action.action_id(),
+        "incident_id": action.incident_id,
+        "verdict": action.verdict or Verdict.MISSED_EVENT,
+        "author": action.actor,
+        "note": action.note,
+        "about": action.about or None,
+        "happened_at": action.happened_at,
+    }
+    return bool(tx.insert_new("verdicts", pa.Table.from_pylist([row], _VERDICT), ["verdict_id"]))
+
+
+_APPLY: Mapping[Kind, Callable[[Transaction, PersonAction, datetime], bool | None]] = {
+    Kind.ACKNOWLEDGE: _step,
+    Kind.RESOLVE: _step,
+    Kind.SILENCE: _silence,
+    Kind.EXPIRE: _expire,
+    Kind.VERDICT: _judge,
+    Kind.MISSED: _judge,
+}
 
 
 def _write(tx: Transaction, events: list[Event], incident: Incident) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -14,9 +15,12 @@ from pipeline.context import Context, Report, reporting
 from pipeline.notify import outbox, reading, spool
 from pipeline.notify.channels import Channel, channels_for
 from pipeline.notify.decide import plan
-from pipeline.notify.message import SHOWN, Message, compose, worst
+from pipeline.notify.heartbeat import Beat, beat, newest_cycle
+from pipeline.notify.inhibit import suppressions
+from pipeline.notify.links import links_for
+from pipeline.notify.message import SHOWN, Message, compose, compose_dead, worst
 from pipeline.notify.outbox import Claimed, Outcome
-from pipeline.notify.records import Draft, Evidence, Status
+from pipeline.notify.records import Draft, Evidence, State, Status
 from pipeline.notify.routes import Routes, load
 from pipeline.notify.senders import gone, sender
 from pipeline.notify.sending import send_all
@@ -57,7 +61,25 @@ def run(context: Context, channels: Mapping[str, Channel] | None = None) -> Repo
         ready = channels if channels is not None else channels_for(routes, data_folder, path)
         if _fill(context, routes, report):
             _deliver(context, ready, report)
+        _beat(context, routes, report)
     return report
+
+
+def _beat(context: Context, routes: Routes, report: Report) -> None:
+    if routes.heartbeat is None:
+        return
+    with context.warehouse.read() as con:
+        waiting = reading.waiting(con)
+    told = Beat(
+        at=context.clock(),
+        run_id=context.run_id,
+        cycle_at=newest_cycle(context.settings.store.published),
+        waiting=waiting,
+        demo=context.settings.demo,
+    )
+    failed = beat(told, routes.heartbeat)
+    if failed:
+        report.notes.append(failed)
 
 
 def _people(context: Context, report: Report) -> None:
@@ -78,9 +100,10 @@ def _fill(context: Context, routes: Routes, report: Report) -> bool:
             state = reading.state(con, now)
             drafts = plan(state, routes, now)
             evidence = _evidence(con, drafts)
+        _mark(context, state, routes)
         if not drafts:
             return bool(state.outbox)
-        messages = {d.notification_id: _message(context, d, evidence) for d in drafts if d.announcements}
+        messages = {d.notification_id: _message(context, d, evidence) for d in drafts if d.spoken}
         if context.warehouse.transact("notifications", partial(outbox.save, drafts=drafts, messages=messages)):
             for draft in drafts:
                 report.add(draft.status)
@@ -100,7 +123,21 @@ def _evidence(con: duckdb.DuckDBPyConnection, drafts: Sequence[Draft]) -> dict[s
     return evidence | reading.evidence_of(con, sorted(shown))
 
 
+def _mark(context: Context, state: State, routes: Routes) -> None:
+    """Write which open incidents are not told apart from something wider; they stay open."""
+    parts = suppressions(state.incidents.values()) if routes.inhibit else {}
+    changed = {
+        i.incident_id: parts.get(i.incident_id)
+        for i in state.incidents.values()
+        if i.is_open and parts.get(i.incident_id) != (i.suppressed_by or None)
+    }
+    if changed:
+        context.warehouse.transact("incidents", partial(outbox.mark, suppressed_by=changed))
+
+
 def _message(context: Context, draft: Draft, evidence: Mapping[str, Evidence]) -> Message:
+    if draft.dead:
+        return compose_dead(draft.dead, notification_id=draft.notification_id, demo=context.settings.demo)
     return compose(draft.announcements, evidence, notification_id=draft.notification_id, demo=context.settings.demo)
 
 
@@ -128,7 +165,8 @@ def _deliver(context: Context, channels: Mapping[str, Channel], report: Report) 
             if not following.outgoing:
                 break
             claimed = following
-            outcomes = send_all(claimed.outgoing, channels, partial(_before, begun + _BATCH_SECONDS))
+            outgoing = [replace(o, links=links_for(o, context.settings.notify)) for o in claimed.outgoing]
+            outcomes = send_all(outgoing, channels, partial(_before, begun + _BATCH_SECONDS))
             broken |= {claimed.rows[o.notification_id].receiver for o in outcomes if o.error is not None}
         if late and len(claimed.outgoing) == _BATCH:
             report.notes.append("messages are still waiting: the channels are slow; the next run goes on")
@@ -177,6 +215,6 @@ def _before(deadline: float) -> bool:
 
 def _note_dead(report: Report, receiver: str) -> None:
     report.notes.append(
-        f"a message to {receiver} was given up after {outbox.MAX_ATTEMPTS} attempts; see `barograph incidents list`,"
-        " and try the receiver with `barograph routes test`"
+        f"a message to {receiver} was given up; another receiver is told. See `barograph incidents list`, and try"
+        f" {receiver} with `barograph routes test`"
     )

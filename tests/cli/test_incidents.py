@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from cli import incidents
 from pipeline.context import Context, open_context
-from pipeline.errors import DeliveryFailed, InputError, RulesError
+from pipeline.errors import InputError
 from pipeline.notify import run
 from tests.pipeline.notify.world import Memory, article, decision, detection, fired, put, rows
 
@@ -91,24 +92,33 @@ def test_an_id_nobody_has_is_one_clear_line(context: Context, barograph: Run) ->
         assert "barograph incidents list" in str(failed.exception)
 
 
-def test_routes_test_reaches_every_receiver_and_says_which_did_not_answer(
-    context: Context, barograph: Run, tmp_path: Path
-) -> None:
-    assert barograph("routes", "test").exit_code == 0
-    assert "[TEST]" in (context.settings.store.published.parent / "alerts.jsonl").read_text(encoding="utf-8")
-    (tmp_path / "routes.toml").write_text(
-        f'[[route]]\nreceiver = "bad"\n[receivers.bad]\nurls = ["file:ok.jsonl", "file:{tmp_path}"]\n', encoding="utf-8"
-    )
-    failed = barograph("routes", "test", "--json")
-    assert isinstance(failed.exception, DeliveryFailed)
-    assert [(r["receiver"], r["ok"]) for r in json.loads(failed.stdout)] == [("bad", True), ("bad#2", False)]
+def test_a_verdict_is_kept_and_shown(context: Context, barograph: Run) -> None:
+    incident_id = firing(context)
+    said = barograph("incidents", "verdict", incident_id[:8], "wrong-company", "--as", "Ann", "--note", "another one")
+    assert "noted: verdict" in said.output
+    run(context, {"log": Memory()})
+    assert rows(context, "SELECT verdict, author FROM verdicts") == [{"verdict": "wrong company", "author": "Ann"}]
+    assert "wrong company" in barograph("incidents", "show", incident_id).output
+    failed = barograph("incidents", "verdict", incident_id, "missed-event")
+    assert isinstance(failed.exception, InputError)
+    assert "they are right, not-material" in str(failed.exception)
 
 
-def test_routes_test_with_a_wrong_file(context: Context, barograph: Run, tmp_path: Path) -> None:
-    (tmp_path / "routes.toml").write_text('[[route]]\nreceiver = "x"\n', encoding="utf-8")
-    assert isinstance(barograph("routes", "test").exception, RulesError)
+def test_a_missed_event_is_kept(context: Context, barograph: Run) -> None:
+    done = barograph("incidents", "missed", "Northgate stopped payments", "--at", "2026-03-02T08:00+01:00")
+    assert done.exit_code == 0
+    run(context, {"log": Memory()})
+    assert rows(context, "SELECT verdict, about, happened_at FROM verdicts") == [
+        {
+            "verdict": "missed event",
+            "about": "Northgate stopped payments",
+            "happened_at": datetime(2026, 3, 2, 7, tzinfo=UTC),
+        }
+    ]
+    assert isinstance(barograph("incidents", "missed", "x", "--at", "yesterday").exception, InputError)
+    assert isinstance(barograph("incidents", "missed", " ").exception, InputError)
 
 
-@pytest.mark.parametrize("command", ["list", "show", "ack", "resolve"])
+@pytest.mark.parametrize("command", ["list", "show", "ack", "resolve", "verdict", "missed"])
 def test_help_teaches(barograph: Run, command: str) -> None:
     assert f"barograph incidents {command}" in barograph("incidents", command, "--help").output

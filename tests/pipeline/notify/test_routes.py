@@ -76,6 +76,13 @@ def test_the_file_that_ships_can_be_used(tmp_path: Path) -> None:
         (GOOD.replace('"30s"', '"2h"'), "route.1.group_wait.*at most 1h"),
         (GOOD.replace('"30s"', '"soon"'), "not a time"),
         (GOOD.replace("severity =", "colour ="), "no label is named colour"),
+        (GOOD.replace('"30s"', '"30s"\ngroup_interval = "1s"'), "route.1.group_interval.*between 1m and 1d"),
+        (GOOD.replace('"30s"', '"30s"\ngroup_interval = "5h"'), "route.1.*shorter than group_interval"),
+        (GOOD.replace('"30s"', '"30s"\ngroup_by = ["colour"]'), "route.1.group_by.*no label is named colour"),
+        (GOOD.replace('"30s"', '"30s"\nquiet_hours = { from = "22:00", to = "07:00", zone = "X" }'), "no time zone"),
+        ('dead_letter = "x"\n' + GOOD, r"dead_letter: no \[receivers.x\]"),
+        (GOOD + '[receivers.dead-letters]\nurls = ["file:a"]\n', "a name of ours"),
+        (GOOD + '[heartbeat]\nurl = "ftp://${HOST}"\n', "the environment has no HOST"),
         (GOOD.replace("send_resolved", "send_resolve"), "route.2.send_resolve"),
         (GOOD.replace('["file:ops.jsonl"]', "[]"), "receivers.ops.urls"),
         (GOOD, "the environment has no HOST"),
@@ -87,3 +94,25 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path: Path, text: 
         load(path, {})
     assert str(path) in str(wrong.value)
     assert "\n" not in str(wrong.value).split("TOML:")[0]
+
+
+def test_secrets_and_addresses_stay_out_of_what_is_printed(tmp_path: Path) -> None:
+    text = GOOD.replace('["file:ops.jsonl"]', '["webhook+https://hooks.example/T0KEN"]\nsecret = "${HOOK_SECRET}"')
+    routes = load(written(tmp_path, text), {"HOST": "a.example", "HOOK_SECRET": "hush-hush"})
+    assert routes.secrets["ops"] == "hush-hush"
+    assert "hush" not in repr(routes)
+    assert "T0KEN" not in repr(routes)
+
+
+def test_a_heartbeat_needs_an_address_of_the_web(tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"heartbeat.url.*http"):
+        load(written(tmp_path, GOOD + '[heartbeat]\nurl = "ftp://x"\n'), {"HOST": "a.example"})
+
+
+def test_dead_letters_go_to_another_receiver(tmp_path: Path) -> None:
+    routes = load(written(tmp_path, GOOD), {"HOST": "a.example"})
+    assert routes.other_than("desk#2") == "ops", "never to another address of the same receiver"
+    assert routes.other_than("ops") == "desk"
+    named = load(written(tmp_path, 'dead_letter = "log"\n' + GOOD), {"HOST": "a.example"})
+    assert named.other_than("desk") == "log"
+    assert named.other_than("log") == "desk"

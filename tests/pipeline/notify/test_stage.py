@@ -18,7 +18,7 @@ from pipeline.context import Context
 from pipeline.errors import StoreError
 from pipeline.incidents import Action, by_person, fold
 from pipeline.notify import run
-from pipeline.notify.decide import MAX_ATTEMPTS
+from pipeline.notify.claims import MAX_ATTEMPTS
 from pipeline.notify.records import Outgoing
 from pipeline.warehouse import Transaction, Warehouse
 from tests.conftest import MovableClock
