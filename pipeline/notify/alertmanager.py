@@ -17,6 +17,8 @@ from pipeline.notify.records import severity_rank
 __all__ = ["ENDS_AFTER", "alerts"]
 
 ENDS_AFTER = timedelta(days=30)
+# An end that is still ahead by Alertmanager's clock is no end to it, and the later of two ends would win.
+_SKEW = timedelta(minutes=1)
 
 
 def alerts(document: Document) -> bytes:
@@ -77,7 +79,10 @@ def _alert(incident: Incident, document: Document, made: datetime, severity: str
         "p_value": _text(numbers.p_value),
     }
     starts = incident.fired_at or incident.opened_at or made
-    ends = max(incident.resolved_at or made, starts) if over else made + ENDS_AFTER
+    ends = made + ENDS_AFTER
+    if over:
+        ends = min(incident.resolved_at or made, made) - _SKEW
+        starts = min(starts, ends)
     return {
         "labels": {name: value for name, value in labels.items() if value},
         "annotations": {name: value for name, value in annotations.items() if value},

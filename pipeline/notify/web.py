@@ -23,7 +23,7 @@ def post(
     body: bytes,
     headers: Mapping[str, str],
     *,
-    timeout_s: float = TIMEOUT_S,
+    timeout_s: float | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> None:
     """One POST; any 2xx is acceptance. Redirects are not followed: they would carry the body to a stranger.
@@ -31,6 +31,7 @@ def post(
     Raises:
         DeliveryFailed: refused, or nobody answered; `unsure` where the message may have been taken all the same.
     """
+    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     secrets = {url, urlsplit(url).path, urlsplit(url).query}
     try:
         limits = httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0))

@@ -138,6 +138,35 @@ def test_mail_comes_with_markup_of_strangers_as_text(inbox: tuple[Inbox, int]) -
     assert 'href="https://evil.example' not in text
 
 
+def test_a_mail_of_one_incident_has_words_a_page_and_a_picture(
+    context: Context, inbox: tuple[Inbox, int], clock: MovableClock
+) -> None:
+    handler, port = inbox
+    routed(
+        context,
+        '[[route]]\nreceiver = "mail"\n[receivers.mail]\n'
+        f'urls = ["mailto://127.0.0.1:{port}?from=barograph@desk.example&to=risk@desk.example&mode=insecure"]\n',
+    )
+    found = detection()
+    life = fired(found)
+    proof = [("decision", decision(found)), ("article", article("a", 0.9, title=HOSTILE))]
+    put(context.warehouse, [life], {life[0].incident_id: proof})
+    assert run(context).counts["sent"] == 1
+    (mail,) = handler.mails
+    kept = rows(context, "SELECT notification_id FROM notifications WHERE receiver = 'mail'")[0]["notification_id"]
+    plain, page = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert page is not None
+    for part in (plain.get_content(), page.get_content()):
+        assert "14 of 31 stories about Insurers were negative" in part
+        assert kept in part
+    assert "<script>" not in page.get_content()
+    (picture,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert picture["Content-ID"] == "<barograph-chart.png>"
+    assert 'src="cid:barograph-chart.png"' in page.get_content()
+    assert picture.get_payload(decode=True)[:4] == b"\x89PNG"
+
+
 def test_nobody_at_the_other_end_is_a_failure_that_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
