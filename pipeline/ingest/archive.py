@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
 from pipeline.errors import InputError
+from pipeline.forgotten import without
 from pipeline.ingest.imported import FIELDS, How, mapped, record_of, zone_of
 from pipeline.ingest.load import ARTICLES
 from pipeline.ingest.rejects import Reject, Rejects
@@ -253,7 +254,8 @@ def _store(tx: Transaction, rows: list[dict[str, Any]], now: datetime) -> int:
     tx.insert_new("feeds", pa.Table.from_pylist(list(feeds.values()), _FEEDS), ["feed_id"])
     owners = [{"publisher": name, "owner": owner_of(name) or name, "timezone": ""} for name in publishers]
     tx.insert_new("publishers", pa.Table.from_pylist(owners, _PUBLISHERS), ["publisher"])
-    return tx.insert_new("articles", pa.Table.from_pylist(rows, _ROWS), ["article_id", "revision"])
+    kept = without(tx.con, rows)
+    return tx.insert_new("articles", pa.Table.from_pylist(kept, _ROWS), ["article_id", "revision"])
 
 
 def _named(table: Table, how: How, name: str) -> None:

@@ -126,6 +126,16 @@ class Warehouse:
                 raise
             self._commit(con, group)
 
+    @contextmanager
+    def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection outside any transaction, for what rewrites the store itself; of a file nobody else has one.
+
+        Raises:
+            StoreBusy: somebody else held the store for longer than `lock_timeout_s`.
+        """
+        with self._connection(read_only=False) as con:
+            yield con
+
     def transact(self, group: str, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a write transaction, again from the start when another writer came first.
 

@@ -4,9 +4,11 @@ CREATE TABLE configurations (
     kind VARCHAR, name VARCHAR, sha256 VARCHAR, content VARCHAR, author VARCHAR,
     recorded_at TIMESTAMPTZ, known_at TIMESTAMPTZ
 );
--- One row per article, or publisher ('' the other), that is to be forgotten: who asked, and why. It is not taken in again.
+-- One row per article, or publisher ('' the other), that is to be forgotten: who asked, why, and the feeds whose answers
+-- may hold it since when. It is not taken in again.
 CREATE TABLE forgotten (
-    article_id VARCHAR, publisher VARCHAR, author VARCHAR, reason VARCHAR, recorded_at TIMESTAMPTZ, known_at TIMESTAMPTZ
+    article_id VARCHAR, publisher VARCHAR, author VARCHAR, reason VARCHAR, feed_ids VARCHAR[], since TIMESTAMPTZ,
+    recorded_at TIMESTAMPTZ, known_at TIMESTAMPTZ
 );
 -- What a message was composed from beside the evidence (incidents as they stood, why each is in it), as JSON, and the
 -- sha256 of its title and body, so that it can be composed again.
