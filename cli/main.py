@@ -28,10 +28,12 @@ GROUPS = (
     "evaluate",
     "models",
     "rules",
+    "backtest",
     "incidents",
     "silences",
     "routes",
     "pages",
+    "why",
 )
 
 app = typer.Typer(

@@ -23,6 +23,7 @@ __all__ = [
     "SCOPES",
     "TOLD",
     "ClockColumn",
+    "Question",
     "days_with_news",
     "rebuild",
     "register",
@@ -82,7 +83,7 @@ COUNTED = f"""
             PARTITION BY article_id, revision ORDER BY max(relevance) DESC, entity_id) <= {MOST_ENTITIES}),
     judged AS (
         SELECT article_id, revision, entity_id, status, p_negative, p_neutral, p_positive, topic, p_topic
-        FROM {{scores}} WHERE model_version = $model_version AND {{scores_clock}} <= $as_of),
+        FROM {{scores}} WHERE model_version = $model_version AND {{scored_by}}),
     themed AS (
         SELECT DISTINCT article_id, revision, entity_id, theme FROM {{themes}}
         WHERE {{clock}} <= $as_of AND pattern_version = (
@@ -178,7 +179,7 @@ LEFT JOIN of_stories AS s USING (scope, key, grain, bucket_start)
 LEFT JOIN known AS w ON w.grain = b.grain AND w.bucket_start = b.bucket_start
     AND w.scope = CASE b.scope WHEN 'publisher' THEN 'publisher' ELSE 'market' END
     AND w.key = CASE b.scope WHEN 'publisher' THEN b.key ELSE 'all' END
-{only_days}
+{only}
 ORDER BY b.grain, b.scope, b.key, b.bucket_start"""
 
 _DAYS_WITH_NEWS = """
@@ -188,26 +189,42 @@ _DAYS_WITH_NEWS = """
         FROM feeds, (SELECT max(fetched_at)::DATE AS today FROM fetches)
         WHERE kind IS DISTINCT FROM 'archive'
     ORDER BY day"""
-_TOUCHED = """WHERE c.story_id IN (
+_STORIES = """
+SELECT t.story_id, t.bucket_start, round(t.polarity, 12) AS polarity, t.negative,
+       arg_min(p.article_id, (p.counted_at, p.article_id)) AS article_id,
+       arg_min(p.owner, (p.counted_at, p.article_id)) AS owner
+FROM told AS t JOIN points AS p USING (scope, key, grain, story_id)
+WHERE t.scored AND t.grain = $grain AND t.bucket_start >= $first AND t.bucket_start < $beyond
+GROUP BY ALL ORDER BY t.bucket_start, t.story_id"""
+_TOUCHED = """c.story_id IN (
             SELECT story_id FROM counted WHERE counted_at >= $first AND counted_at < $beyond)"""
-_ONLY_DAYS = "WHERE b.bucket_start >= $first AND b.bucket_start < $beyond"
+_ONLY_DAYS = "b.bucket_start >= $first AND b.bucket_start < $beyond"
 _OF_ARTICLES = ("articles", "story_members", "mentions", "scores", "themes")
 
 
-def with_sql(clock_column: ClockColumn, reached_since: datetime | None = None) -> str:
+def with_sql(
+    clock_column: ClockColumn, reached_since: datetime | None = None, scores_until: datetime | None = None
+) -> str:
     """The common tables of every question about counted articles (`WITH …`), on one of the two clocks.
 
     With `reached_since` only the articles of the relation `reached` are read, and only what was recorded since then.
+    `scores_until`: take scores that were recorded until then, later than all the rest is asked for.
     """
-    scores_clock = "recorded_at" if clock_column == "recorded_at" else "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
+    scored_by = "recorded_at <= $as_of" if clock_column == "recorded_at" else "true"
+    if scores_until is not None:
+        scored_by = f"recorded_at <= {_literal(scores_until)}"
     tables = {name: name if reached_since is None else _reached(name, reached_since) for name in _OF_ARTICLES}
-    return "WITH " + COUNTED.format(clock=clock_column, scores_clock=scores_clock, **tables)
+    return "WITH " + COUNTED.format(clock=clock_column, scored_by=scored_by, **tables)
+
+
+def _literal(moment: datetime) -> str:
+    # A constant, so that whole blocks of a table are left out by their least and greatest value.
+    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}'"
 
 
 def _reached(table: str, since: datetime) -> str:
-    # A constant, so that whole blocks of the table are left out by their least and greatest value.
-    moment = f"TIMESTAMPTZ '{since.astimezone(UTC).isoformat()}'"
-    return f"(SELECT * FROM {table} WHERE recorded_at >= {moment} AND article_id IN (SELECT article_id FROM reached))"
+    kept = f"recorded_at >= {_literal(since)} AND article_id IN (SELECT article_id FROM reached)"
+    return f"(SELECT * FROM {table} WHERE {kept})"
 
 
 def register(con: duckdb.DuckDBPyConnection, topics: Mapping[str, str] | None = None) -> None:
@@ -240,54 +257,83 @@ def rebuild(
     decimal, so that the order in which threads add does not show. Expected, covered and arrived are NULL where nothing
     was polled or expected.
     """
-    question = _Question(model_version, negative_limit, as_of, clock_column, now or as_of, topics)
+    question = Question(model_version, negative_limit, as_of, clock_column, now or as_of, topics)
     if days is None:
-        return question.ask(con, None)
+        return question.buckets(con, None)
     stretches = reach.runs(list(days))
     parts = []
     for done, stretch in enumerate(stretches):
         if len(stretches) > 1:
             progress("rebuild days", done, len(stretches))
-        parts.append(question.ask(con, stretch))
-    return pa.concat_tables(parts) if parts else question.ask(con, (date.min, date.min))
+        parts.append(question.buckets(con, stretch))
+    return pa.concat_tables(parts) if parts else question.buckets(con, (date.min, date.min))
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What stays the same from one stretch of days to the next."""
+class Question:
+    """What is asked of the base tables: by which model, as of when, on which clock; of one series, or (None) of all.
+
+    `scores_until`: take scores that were recorded until then, although the rest is asked for an earlier time.
+    """
 
     model_version: str
     negative_limit: float
-    as_of: datetime | None
-    clock_column: ClockColumn
-    now: datetime | None
-    topics: Mapping[str, str] | None
+    as_of: datetime | None = None
+    clock_column: ClockColumn = "recorded_at"
+    now: datetime | None = None
+    topics: Mapping[str, str] | None = None
+    series: tuple[str, str] | None = None
+    scores_until: datetime | None = None
 
-    def ask(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date] | None) -> pa.Table:
-        """The rows of one stretch of days (first and last, both included), or of all time."""
+    def buckets(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date] | None) -> pa.Table:
+        """The buckets of a stretch of days (first and last, both included), or (None) of all time."""
         days = None if stretch is None else coverage.days_between(*stretch)
-        register(con, self.topics)
         con.register("coverage_rows", coverage.rows(con, days, self.as_of, self.clock_column, self.now))
+        chosen = [_ONLY_DAYS] if stretch is not None else []
+        chosen += ["b.scope = $scope AND b.key = $key"] if self.series else []
+        where = f"WHERE {' AND '.join(chosen)}" if chosen else ""
+        try:
+            return self._ask(con, stretch, _TRENDS.format(only=where))
+        finally:
+            con.unregister("coverage_rows")
+
+    def stories(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date], grain: str) -> pa.Table:
+        """The scored stories of one series, in the buckets of a stretch of days.
+
+        Columns: story_id, bucket_start, polarity, negative, and of the first article article_id, owner.
+        """
+        return self._ask(con, stretch, _STORIES, {"grain": grain})
+
+    def _ask(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        stretch: tuple[date, date] | None,
+        what: str,
+        more: Mapping[str, object] | None = None,
+    ) -> pa.Table:
+        register(con, self.topics)
         bound: dict[str, object] = {
-            "as_of": self.as_of or _FOREVER, "model_version": self.model_version, "negative_limit": self.negative_limit
+            "as_of": self.as_of or _FOREVER, "model_version": self.model_version,
+            "negative_limit": self.negative_limit, **(more or {}),
         }  # fmt: skip
-        since = None
+        since, chosen = None, []
+        if self.series:
+            bound |= {"scope": self.series[0], "key": self.series[1]}
+            chosen.append("m.scope = $scope AND m.key = $key")
         if stretch is not None:
-            near = reach.of_days(con, *stretch)
+            near = reach.of_days(con, *stretch, self.series)
             con.register("reached", near.articles)
             since = near.since
-            first = coverage.midnight(stretch[0])
-            bound |= {"first": first, "beyond": coverage.midnight(stretch[1]) + timedelta(days=1)}
-        sql = (
-            with_sql(self.clock_column, since)
-            + ","
-            + TOLD.format(which="" if stretch is None else _TOUCHED)
-            + _TRENDS.format(only_days="" if stretch is None else _ONLY_DAYS)
-        )
+            bound |= {
+                "first": coverage.midnight(stretch[0]), "beyond": coverage.midnight(stretch[1]) + timedelta(days=1)
+            }  # fmt: skip
+            chosen.append(_TOUCHED)
+        which = f"WHERE {' AND '.join(chosen)}" if chosen else ""
+        sql = with_sql(self.clock_column, since, self.scores_until) + "," + TOLD.format(which=which) + what
         try:
             return con.execute(sql, bound).to_arrow_table()
         finally:
-            for name in ("topic_keys", "coverage_rows", "reached"):
+            for name in ("topic_keys", "reached"):
                 con.unregister(name)
 
 

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["COVERAGE_FLOOR", "HALF_LIFE_HOURS", "TRAILING", "with_index"]
+__all__ = ["COVERAGE_FLOOR", "HALF_LIFE_HOURS", "READ_BACK", "TRAILING", "with_index"]
 
 Array = NDArray[np.float64]
 
 HALF_LIFE_HOURS = {"hour": 24.0, "day": 7 * 24.0}
 TRAILING = "180D"
+# What must be read of the past: 180 days to compare with, and thirty half-lives, after which 10⁻⁹ of a story is left.
+READ_BACK = {"hour": timedelta(days=180 + 30), "day": timedelta(days=180 + 30 * 7)}
 COVERAGE_FLOOR = 0.5
 # Fewer buckets than this are no past to be compared with.
 LEAST_PAST = {"hour": 48, "day": 10}
 _BAND = 1.96
 # Until a series has shown its own, a story's polarity is taken to vary like this, as if two stories had said so.
 _PRIOR_VARIANCE, _PRIOR_STORIES = 0.25, 2.0
-_NEW = ("net_sentiment", "sentiment_index", "band_low", "band_high", "coverage")
+_NEW = ("net_sentiment", "sentiment_index", "band_low", "band_high", "coverage", "ratio", "usual", "deviation")
 
 
 def with_index(frame: pd.DataFrame, grain: str, half_life_hours: float | None = None) -> pd.DataFrame:
-    """`frame` (rows of `trends` of one grain, any number of series), sorted, with five more columns.
+    """`frame` (rows of `trends` of one grain, any number of series), sorted, with eight more columns.
 
     net_sentiment: polarity_sum / story_count (−1 … 1), NaN without stories. sentiment_index: ratio of exponentially
     decayed sums of polarity and stories, minus the mean and over the deviation of this ratio in the series' own 180
     days before (the bucket itself left out); NaN while there is too little past, and where coverage is under the
     floor. band_low, band_high: index ± 1.96 standard errors, wider with fewer or unsure stories. coverage: covered /
-    expected, NaN where unknown (which withholds nothing). Formulas with worked examples: docs/definitions.md.
+    expected, NaN where unknown (which withholds nothing). ratio, usual, deviation: what the index is made of: (ratio −
+    usual) / deviation. Formulas with worked examples: docs/definitions.md.
     """
     half_life = half_life_hours or HALF_LIFE_HOURS[grain]
     by = [name for name in ("scope", "key", "model_version") if name in frame.columns]
@@ -62,7 +67,7 @@ def _of_series(part: pd.DataFrame, grain: str, half_life: float) -> pd.DataFrame
     index = (ratio - mean) / deviation
     half = _BAND * error / deviation
     index = np.where(coverage < COVERAGE_FLOOR, np.nan, index)
-    values = (net, index, index - half, index + half, coverage)
+    values = (net, index, index - half, index + half, coverage, ratio, mean, deviation)
     return part.assign(**dict(zip(_NEW, values, strict=True)))
 
 

@@ -30,9 +30,15 @@ LONGEST_RUN = 7
 # greatest value.
 _IN_DAYS = """
     SELECT article_id, recorded_at FROM articles
-        WHERE imported IS NOT TRUE AND known_at >= $start AND known_at < $end
+        WHERE imported IS NOT TRUE AND known_at >= $start AND known_at < $end {among}
     UNION ALL SELECT article_id, recorded_at FROM articles
-        WHERE imported AND published_at >= $published AND published_at < $until"""
+        WHERE imported AND published_at >= $published AND published_at < $until {among}"""
+# What can be in a series of these scopes; the others are told by more than one row of an article.
+_AMONG = {
+    "entity": "AND article_id IN (SELECT article_id FROM mentions WHERE entity_id = $key)",
+    "theme": "AND article_id IN (SELECT article_id FROM themes WHERE theme = $key)",
+    "publisher": "AND publisher = $key",
+}
 _AROUND = """
     WITH told AS (SELECT article_id, story_id, how FROM story_members WHERE recorded_at >= $since),
     touched AS (SELECT DISTINCT story_id FROM told WHERE article_id IN (SELECT article_id FROM seeds)),
@@ -56,12 +62,15 @@ class Reach:
     since: datetime
 
 
-def of_days(con: duckdb.DuckDBPyConnection, first: date, last: date) -> Reach:
-    """All that buckets of the UTC days `first` to `last` (both included) rest on."""
+def of_days(con: duckdb.DuckDBPyConnection, first: date, last: date, series: tuple[str, str] | None = None) -> Reach:
+    """All that buckets of the UTC days `first` to `last` (included) rest on; of one series (scope, key), or all."""
     start = datetime.combine(first, time(), UTC)
     end = datetime.combine(last, time(), UTC) + _DAY
-    bound = {"start": start, "end": end + _BACKDATED, "published": start, "until": end}
-    seeds = con.execute(_IN_DAYS, bound).to_arrow_table()
+    bound: dict[str, Any] = {"start": start, "end": end + _BACKDATED, "published": start, "until": end}
+    among = _AMONG.get(series[0], "") if series else ""
+    if series and among:
+        bound |= {"key": series[1]}
+    seeds = con.execute(_IN_DAYS.format(among=among), bound).to_arrow_table()
     oldest = min(seeds["recorded_at"].to_pylist(), default=None)
     return _around(con, seeds.select(["article_id"]), oldest)
 
