@@ -2,6 +2,6 @@
 
 from pipeline.audit.case import Case, Piece, read
 from pipeline.audit.export import export
-from pipeline.audit.replay import Checked, Verdict, replay
+from pipeline.audit.replay import Checked, Verdict, refit, replay
 
-__all__ = ["Case", "Checked", "Piece", "Verdict", "export", "read", "replay"]
+__all__ = ["Case", "Checked", "Piece", "Verdict", "export", "read", "refit", "replay"]

@@ -9,15 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import duckdb
+
 from pipeline.audit.case import Case, Notification, Piece
+from pipeline.context import Progress, silent
 from pipeline.detect import again, inputs
 from pipeline.detect.evidence import versions
+from pipeline.detect.refit import differences, refitted
 from pipeline.errors import RulesError
 from pipeline.incidents import Event
 from pipeline.notify import basis
 from pipeline.notify.records import Evidence
 
-__all__ = ["Checked", "Verdict", "replay"]
+__all__ = ["Checked", "Verdict", "refit", "replay"]
 
 
 class Verdict(StrEnum):
@@ -47,6 +51,31 @@ def replay(case: Case) -> list[Checked]:
         if pieces:
             checked += _step(case, event, pieces)
     checked += [_message(case, one) for one in case.notifications if one.status != "skipped"]
+    return checked
+
+
+def refit(con: duckdb.DuckDBPyConnection, case: Case, progress: Progress = silent) -> list[Checked]:
+    """Each decision computed anew from the base tables as they were known then: the same, or what differs."""
+    checked = []
+    for event in case.events:
+        kept = {piece.kind: piece.told() for piece in case.step(event.event_id) if piece.kind in ("decision", "inputs")}
+        if not kept:
+            continue
+        name = f"{event.action} #{event.seq}"
+        rules = case.configurations.get(kept["decision"].get("configurations", {}).get("rules", ""))
+        if rules is None or "inputs" not in kept:
+            checked.append(Checked("refit", name, Verdict.UNKNOWN, "kept by a version that did not freeze its inputs"))
+            continue
+        try:
+            made = refitted(con, kept["decision"], kept["inputs"], rules.content, progress)
+        except (RulesError, LookupError) as error:
+            checked.append(Checked("refit", name, Verdict.DIFFERS, str(error)))
+            continue
+        unlike = differences(kept["decision"], made)
+        verdict = Verdict.DIFFERS if unlike else Verdict.SAME
+        gone = any(piece.removed for piece in case.step(event.event_id))
+        # What was forgotten is in no base table any more: the counts must differ.
+        checked.append(Checked("refit", name, Verdict.REMOVED if unlike and gone else verdict, "\n".join(unlike)))
     return checked
 
 
