@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -155,6 +155,9 @@ def _known_by(row: dict[str, Any]) -> str:
 
 
 def _state(row: dict[str, Any], now: datetime) -> str:
+    from pipeline.ingest.outcomes import Outcome
+    from pipeline.ingest.schedule import until
+
     if row["kind"] == "archive":
         return "imported archive"
     if row["status"] == "gone":
@@ -165,7 +168,6 @@ def _state(row: dict[str, Any], now: datetime) -> str:
         if row["late"]:
             return f"late: {row['late'].partition(': ')[2]}"
         return "well" if row["last_new_at"] else "answers, but has delivered nothing yet"
-    due = row["next_fetch_at"]
-    when = f"; next try {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if due and due > now else ""
-    times = f"failed {row['failures']}×" if row["failures"] else "failed"
-    return f"{times}{when}: {row['last_error']}"
+    wait = until(row["next_fetch_at"], row["failures"], now)
+    how = "not asked" if row["last_outcome"] == Outcome.HUSHED else "failed"
+    return f"{how}{f', {wait}' if wait else ''}: {row['last_error']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,9 +20,11 @@ from pipeline.ingest.diagnosis import Diagnosis, Seen, diagnose
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.identity import feed_id
 from pipeline.ingest.links import canonical_link
+from pipeline.ingest.memory import feeds_of
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
 from pipeline.ingest.pool import ParserPool
+from pipeline.ingest.schedule import FeedState, until
 from pipeline.local_time import local_time
 from pipeline.series.coverage import FeedHistory, histories
 
@@ -38,11 +41,12 @@ def check_feeds(
     """One row per feed, in their order; nothing is stored.
 
     title, url (masked), state (well, or the gravest of its problems), problems (each with problem, says, do), outcome
-    of the fetch, entries, newest (UTC), says (all in one text), failed, and silent_hours, expected, p_value where its
-    cadence is known.
+    of the fetch, entries, newest (UTC), says (all in one text), failed, waits (until when `ingest` does not ask it, ''
+    where it does), and silent_hours, expected, p_value where its cadence is known.
     """
     with context.warehouse.read() as con:
         past = {history.feed_id: history for history in histories(con)}
+        states = {key: feed.state for key, feed in feeds_of(con).items()}
     by_id = {feed_id(feed.url): feed for feed in feeds}
     ingest = context.settings.ingest
     parser = parser or ParserPool(ingest.parsers, ingest.parse_timeout_s)
@@ -66,7 +70,8 @@ def check_feeds(
         replace(_seen(context, feed, answers[key], parsed.get(key), past.get(key)), body_sha256=digests.get(key, ""))
         for key, feed in by_id.items()
     ]
-    return [_row(one, found) for one, found in zip(seen, diagnose(seen), strict=True)]
+    waits = [_waits(states.get(key), context.clock()) for key in by_id]
+    return [_row(*one) for one in zip(seen, diagnose(seen), waits, strict=True)]
 
 
 def _body(fetched: Fetched, file: Path, context: Context) -> Body:
@@ -116,7 +121,13 @@ def _key(entry: Entry) -> str:
     return canonical_link(entry.url) if entry.url else entry.title
 
 
-def _row(seen: Seen, found: Diagnosis) -> dict[str, Any]:
+def _waits(state: FeedState | None, now: datetime) -> str:
+    """Until when `ingest` does not ask it, whatever the check found."""
+    wait = until(state.next_fetch_at, state.failures, now) if state and state.status == "active" else ""
+    return f"`ingest`: {wait}." if wait else ""
+
+
+def _row(seen: Seen, found: Diagnosis, waits: str) -> dict[str, Any]:
     failed = seen.outcome not in SUCCESSES
     row: dict[str, Any] = {
         "title": seen.title,
@@ -125,8 +136,9 @@ def _row(seen: Seen, found: Diagnosis) -> dict[str, Any]:
         "outcome": str(seen.outcome) if failed or seen.outcome is Outcome.EMPTY else "well",
         "entries": len(seen.entries),
         "newest": seen.newest,
-        "says": found.says or seen.warnings,
+        "says": " ".join(filter(None, (found.says or seen.warnings, waits))),
         "failed": failed,
+        "waits": waits,
         "problems": [{"problem": str(one.problem), "says": one.says, "do": one.do} for one in found.findings],
     }
     if seen.lateness is not None:

@@ -94,7 +94,7 @@ class Cycle:
             detail = f"Something unforeseen happened ({type(error).__name__})"
             fetched = _fault(feed, Outcome.NETWORK, sentence(Outcome.NETWORK, detail))
         if fetched.error:
-            logger.info("%s: %s", masked(feed.url), fetched.error)
+            logger.debug("%s: %s", masked(feed.url), fetched.error)
         return replace(fetched, seconds=self.settings.timeout_s - attempt.left)
 
     async def _follow(self, attempt: _Try) -> Fetched:

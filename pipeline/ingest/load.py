@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
+from pipeline.forgotten import without
 from pipeline.ingest.dates import Dated
 from pipeline.ingest.identity import Candidate, Decision, Known, Reason, decide
 from pipeline.ingest.memory import Feed, feeds_of, remembered, taken
@@ -27,19 +27,17 @@ from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
 from pipeline.ingest.policy import Identity, Memory, learned, resolve
 from pipeline.ingest.pool import ParserPool
 from pipeline.ingest.raw import RawStore, Taken
-from pipeline.ingest.schedule import LOCAL_FAULTS, FeedState, after, moved, retry_after
+from pipeline.ingest.schedule import LOCAL_FAULTS, FeedState, after, moved, news_of, retry_after, until
 from pipeline.ingest.spool import Spool, Spooled
+from pipeline.ingest.tally import OURS_FROM, Stored, tell
 from pipeline.warehouse import Transaction
 
 __all__ = ["ARTICLES", "load", "load_again"]
 
 logger = logging.getLogger(__name__)
 
-MAX_NOTES = 20
 # Files of the spool that are parsed and stored together: memory must not grow with the number of feeds.
 _AT_ONCE = 100
-# So many feeds that all fail to be reached are not to blame: our own network is.
-_OURS_FROM = 3
 _TIME = pa.timestamp("us", tz="UTC")
 
 ARTICLES = pa.schema(
@@ -96,25 +94,33 @@ def load(context: Context, *, parser: Parser | None = None) -> Report:
     with reporting("ingest") as report:
         spool = Spool(context.settings.store.raw)
         waiting = spool.waiting()
-        if not waiting:
-            return report
         ids = {path: spool.ids(path) for path in waiting}
         with context.warehouse.read() as con:
-            done = taken(con, (one for found in ids.values() for one in found))
-        left = [path for path, found in ids.items() if not done.keys() & set(found)]
-        stored = _Stored()
+            how = taken(con, (one for found in ids.values() for one in found))
+            feeds = feeds_of(con)
+        left = [path for path, found in ids.items() if not how.keys() & set(found)]
+        stored = Stored(asleep=_asleep((feed.state for feed in feeds.values()), context.clock()))
         for start in range(0, len(left), _AT_ONCE):
             some = left[start : start + _AT_ONCE]
-            with context.warehouse.read() as con:
-                feeds = feeds_of(con)
+            if start:
+                with context.warehouse.read() as con:
+                    feeds = feeds_of(con)
             if attempts := _parsed(context, spool.read(some), sum(len(ids[path]) for path in some), feeds, parser):
                 work = partial(_store, attempts=attempts, reached=some != left)
-                stored += context.warehouse.transact("articles", work)
+                taken_in = context.warehouse.transact("articles", work)
+                for line in taken_in.changes:
+                    logger.warning("%s", line)
+                stored += taken_in
         if stored.fetches:
-            _tell(report, stored)
-        _put_away(context, waiting)
-        raw = RawStore(context.settings.store.raw)
-        raw.retire(context.clock().astimezone(UTC).date(), context.settings.store.raw_days)
+            tell(report, stored)
+        if stored.asleep:
+            report.add("waiting", stored.asleep)
+            report.notes.append(f"waiting after a failure: {stored.asleep} (`barograph feeds list` says until when)")
+        if waiting:
+            raw = RawStore(context.settings.store.raw)
+            # What an earlier load had stored before it died leaves the spool, too.
+            raw.keep(waiting, how | stored.taken)
+            raw.retire(context.clock().astimezone(UTC).date(), context.settings.store.raw_days)
     return report
 
 
@@ -128,17 +134,7 @@ def load_again(context: Context, attempts: Iterable[Spooled], report: Report, *,
     # Whatever their last body was, the ones of then are to be read.
     feeds = {key: replace(feed, state=replace(feed.state, body_sha256=None)) for key, feed in feeds.items()}
     if read := _parsed(context, attempts, None, feeds, parser):
-        _tell(report, context.warehouse.transact("articles", partial(_store, attempts=read, again=True)))
-
-
-def _put_away(context: Context, waiting: list[Path]) -> None:
-    """What the store has taken in leaves the spool, also where an earlier load died between the two."""
-
-    def how(fetch_ids: Sequence[str]) -> dict[str, Taken]:
-        with context.warehouse.read() as con:
-            return taken(con, fetch_ids)
-
-    RawStore(context.settings.store.raw).keep(waiting, how)
+        tell(report, context.warehouse.transact("articles", partial(_store, attempts=read, again=True)))
 
 
 def _parsed(
@@ -180,25 +176,7 @@ def _judged(spooled: Spooled, feed: Feed) -> _Attempt:
     return _Attempt(slim, same, "", len(fetched.body), sha256)
 
 
-@dataclass
-class _Stored:
-    """What was stored: how each attempt went, why for each entry, who has moved, and what the feeds are called."""
-
-    fetches: list[dict[str, Any]] = field(default_factory=list)
-    reasons: list[Reason] = field(default_factory=list)
-    moves: list[str] = field(default_factory=list)
-    titles: dict[str, str] = field(default_factory=dict)
-
-    def __add__(self, other: _Stored) -> _Stored:
-        return _Stored(
-            self.fetches + other.fetches,
-            self.reasons + other.reasons,
-            self.moves + other.moves,
-            self.titles | other.titles,
-        )
-
-
-def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, again: bool = False) -> _Stored:
+def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, again: bool = False) -> Stored:
     """Decide on what the store knows now, and write. Attempts count in the order in which they were made.
 
     `reached`: other feeds were, so that our own network is well. `again`: the attempts were taken in before, perhaps
@@ -215,14 +193,15 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
     now = max((a.spooled.known_at or tx.recorded_at for a in attempts), default=tx.recorded_at)
     memory = remembered(tx.con, (c for a in attempts for c in _candidates(a)), now)
     local = all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
-    ours = local and len(attempts) >= _OURS_FROM and not reached
-    stored = _Stored(titles={feed_id: masked_text(feed.title) for feed_id, feed in feeds.items()})
+    ours = local and len(attempts) >= OURS_FROM and not reached
+    stored = Stored(titles={feed_id: masked_text(feed.title) for feed_id, feed in feeds.items()}, taken=dict(done))
     articles: list[dict[str, Any]] = []
     for attempt in attempts:
         feed_id, at = attempt.spooled.fetched.feed_id, attempt.spooled.fetched_at
         rows, reasons, identities[feed_id] = _article_rows(attempt, feeds[feed_id], identities[feed_id], memory)
         stored.reasons += reasons
         outcome = attempt.outcome or (Outcome.NEW if rows else Outcome.NOTHING_NEW)
+        stored.taken[attempt.spooled.fetch_id] = Taken(attempt.spooled.known_at or tx.recorded_at, str(outcome))
         articles += rows
         stored.fetches.append(_fetch_row(attempt, outcome, rows, reasons))
         fetched = attempt.spooled.fetched
@@ -233,8 +212,12 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
         )  # fmt: skip
         if told := moved(states[feed_id], state):
             stored.moves.append(f"{stored.titles[feed_id]} {told}")
+        if told := news_of(states[feed_id], state):
+            stored.changes.append(f"{stored.titles[feed_id]}: {masked_text(told)}")
+        stored.waits[feed_id] = until(state.next_fetch_at, state.failures, at)
         whole = Reason.TOO_MANY_REVISIONS not in reasons
         states[feed_id] = _with_validators(state, attempt, outcome, whole=whole)
+    stored.asleep = _asleep(states.values(), now)
     asked = dict.fromkeys(a.spooled.fetched.feed_id for a in attempts)
     if again:
         # By what a feed is known was learned on the way, unless this store has asked it and knows better.
@@ -244,10 +227,15 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
     else:
         changed = [vars(states[feed_id]) | _identity_row(identities[feed_id]) for feed_id in asked]
         states_of = _STATES
+    articles = without(tx.con, articles)
     tx.insert_new("articles", pa.Table.from_pylist(articles, _ROWS), ["article_id", "revision"])
     tx.upsert("feeds", pa.Table.from_pylist(changed, states_of), ["feed_id"])
     tx.insert_new("fetches", pa.Table.from_pylist(stored.fetches, _FETCHES), ["fetch_id"])
     return stored
+
+
+def _asleep(states: Iterable[FeedState], now: datetime) -> int:
+    return sum(s.status == "active" and s.next_fetch_at is not None and s.next_fetch_at > now for s in states)
 
 
 def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome, *, whole: bool) -> FeedState:
@@ -374,30 +362,3 @@ def _fetch_row(
         "warning": "; ".join(warnings) or None,
         "error": attempt.error or (sentence(outcome) if outcome not in SUCCESSES else None),
     }
-
-
-def _tell(report: Report, stored: _Stored) -> None:
-    for row in stored.fetches:
-        report.add("feeds")
-        report.add("unchanged", row["outcome"] in (Outcome.UNCHANGED, Outcome.SAME_BODY))
-        report.add("failed", row["outcome"] not in SUCCESSES)
-        for name in ("entries", "new_articles", "new_revisions"):
-            report.add(name, row[name])
-    for reason in (Reason.REPEATED_IN_FEED, Reason.TOO_MANY_REVISIONS):
-        if n := stored.reasons.count(reason):
-            report.add(str(reason), n)
-    report.notes += stored.moves
-    if len(stored.fetches) >= _OURS_FROM and all(row["outcome"] in LOCAL_FAULTS for row in stored.fetches):
-        report.notes.append(
-            f"none of {len(stored.fetches)} feeds could be reached: is this machine's network down?"
-            " All are asked again at the next run; `barograph feeds list` says what each one met"
-        )
-        return
-    told = [
-        f"{stored.titles[row['feed_id']]}: {row['error'] or row['warning']}"
-        for row in stored.fetches
-        if row["error"] or row["warning"]
-    ]
-    report.notes += told[:MAX_NOTES]
-    if len(told) > MAX_NOTES:
-        report.notes.append(f"and {len(told) - MAX_NOTES} more; `barograph feeds list` shows them all")

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -43,14 +43,13 @@ class RawStore:
 
     raw: Path
 
-    def keep(self, paths: Sequence[Path], taken: Callable[[Sequence[str]], Mapping[str, Taken]]) -> None:
+    def keep(self, paths: Sequence[Path], how: Mapping[str, Taken]) -> None:
         """Move those files of the spool that the store has taken in to their day; bodies seen before are let go.
 
         What a file holds was taken in together; an attempt in it that was not is of a feed the store does not know.
         """
         spool = Spool(self.raw)
         ids = {path: spool.ids(path) for path in paths}
-        how = taken([one for found in ids.values() for one in found])
         by_load: dict[datetime, list[Path]] = {}
         for path, found in ids.items():
             if at := next((how[one].at for one in found if one in how), None):

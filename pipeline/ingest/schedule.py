@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from pipeline.ingest.addresses import same_house
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 
-__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "moved", "retry_after"]
+__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "moved", "news_of", "retry_after", "until"]
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
@@ -97,6 +97,35 @@ def moved(before: FeedState, now: FeedState) -> str:
     return ""
 
 
+def until(due: datetime | None, failures: int, now: datetime) -> str:
+    """When a feed that waits is asked again, and after what; '' for one that is due."""
+    if due is None or due <= now:
+        return ""
+    due, now = due.astimezone(UTC), now.astimezone(UTC)
+    when = f"{due:%H:%M}" if due.date() == now.date() else f"{due:%Y-%m-%d %H:%M}"
+    after = f", after {failures} failure{'s' * (failures > 1)}" if failures else ""
+    return f"asked again at {when} UTC{after}"
+
+
+def news_of(before: FeedState, now: FeedState) -> str:
+    """What the last attempt changed about how a feed is asked: told when its wait grows, and when it is well again.
+
+    '' where nothing changed: a feed that goes on failing at the longest wait is told no more.
+    """
+    if now.status == "gone" and before.status != "gone":
+        return f"gone, not asked any more: {now.last_error or ''}"
+    if before.failures and not now.failures:
+        return f"well again, after {before.failures} failure{'s' * (before.failures > 1)}"
+    if (
+        now.next_fetch_at
+        and now.last_fetch_at
+        and now.failures > before.failures
+        and _doubled(now.failures) > _doubled(before.failures)
+    ):
+        return f"{until(now.next_fetch_at, now.failures, now.last_fetch_at)}: {now.last_error or ''}"
+    return ""
+
+
 def retry_after(header: str | None, at: datetime) -> datetime | None:
     """The time a Retry-After names (seconds or a date), kept within a minute and a day; None if it names none."""
     text = (header or "").strip()
@@ -126,8 +155,10 @@ def _moving(state: FeedState, asked: str, moved_to: str | None, at: datetime) ->
 
 
 def _back_off(feed_id: str, failures: int) -> timedelta:
-    doublings: int = 2 ** min(failures - 1, 16)
-    wait = min(_FIRST_WAIT * doublings, _LONGEST_WAIT)
     # Jitter of ±20% that repeats, so that feeds which failed together do not all come back together.
     digest = hashlib.sha256(f"{feed_id}:{failures}".encode()).digest()
-    return wait * (0.8 + 0.4 * digest[0] / 255)
+    return _doubled(failures) * (0.8 + 0.4 * digest[0] / 255)
+
+
+def _doubled(failures: int) -> timedelta:
+    return min(_FIRST_WAIT * 2 ** min(failures - 1, 16), _LONGEST_WAIT) if failures else timedelta(0)

@@ -12,6 +12,7 @@ import feedparser
 
 from pipeline.ingest.documents import MAX_ENTRIES, Document, Form, Item, Unusable, one_line
 from pipeline.ingest.outcomes import Outcome
+from pipeline.ingest.skim import skimming
 
 __all__ = ["read"]
 
@@ -58,12 +59,13 @@ def _fed(body: bytes, content_type: str) -> Any:
     # Not told where the body is from: it would make addresses of guids such as "4711", others at every move.
     headers = {"content-type": content_type or "application/xml"}
     try:
-        return feedparser.parse(
-            io.BytesIO(_REFERENCE.sub(_reference, body)),
-            response_headers=headers,
-            sanitize_html=False,
-            resolve_relative_uris=False,
-        )
+        with skimming():
+            return feedparser.parse(
+                io.BytesIO(_REFERENCE.sub(_reference, body)),
+                response_headers=headers,
+                sanitize_html=False,
+                resolve_relative_uris=False,
+            )
     except Exception as error:
         logger.info("feedparser gave up: %r", error)
         raise Unusable(Outcome.MALFORMED, f"The parser gave up ({type(error).__name__})") from error

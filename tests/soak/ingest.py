@@ -1,13 +1,14 @@
-"""The soak: 300 feeds that misbehave, two ingests at once on one store, one killed every minute; then the count.
+"""The soak: 300 feeds that misbehave, two `barograph ingest` at once on one store, one killed every minute.
 
 `python -m tests.soak.ingest --minutes 2 --seed 1` prints the result as Markdown and ends with 1 where it does not hold.
-One of the two is a new process for each ingest, the other goes on in one process until it is killed.
+Beside the two, which are a new process for each ingest, a third ingests in one process that goes on, for its memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import subprocess
@@ -27,6 +28,10 @@ from tests.soak.server import Servers, serving
 __all__ = ["soak"]
 
 FEEDS = 300
+# One second is twelve minutes: the longest back-off (six hours, and a fifth) is over after 36 seconds.
+SPEED = 720
+_BAROGRAPH = Path(sys.executable).with_name("barograph")
+_CLOCK = Path(__file__).with_name("clock")
 _LOOK_S = 0.25
 # The longest back-off is just under this; under a day, so that no feed is asked without its validators for its age.
 _LEAP_HOURS = 8
@@ -35,11 +40,13 @@ _MOST_LEAPS = 12
 
 @dataclass
 class _Slot:
-    """One of the two ingests that always run."""
+    """One of the ingests that always run. Its output and its log have a file for each process."""
 
     name: str
     folder: Path
     command: list[str]
+    clock: dict[str, str]
+    mortal: bool = True
     process: psutil.Popen | None = None
     children: dict[int, psutil.Process] = field(default_factory=dict)
     started: int = 0
@@ -55,7 +62,9 @@ class _Slot:
         if stop:
             return False
         self.started += 1
-        self.process = _start(self.command, self.folder, self.name)
+        stem = self.folder / f"{self.name} {self.started:04}"
+        with stem.with_suffix(".json").open("wb") as answer, stem.with_suffix(".log").open("wb") as log:
+            self.process = psutil.Popen(self.command, stdout=answer, stderr=log, env=self.clock)
         return True
 
     def look(self, at: float) -> Sample | None:
@@ -74,18 +83,18 @@ def soak(minutes: float, seed: int, folder: Path, feeds: int = FEEDS) -> Result:
     origin, seconds = time.time(), minutes * 60
     with serving(seed, feeds, seconds, origin) as servers:
         config = _prepared(folder, servers)
-        command = [
-            sys.executable, "-m", "tests.soak.worker", "--config", str(config), "--origin", str(origin),
-        ]  # fmt: skip
+        command = [str(_BAROGRAPH), "--verbose", "ingest", "--config", str(config), "--json"]
         stop = folder / "stop"
+        steady = [sys.executable, "-m", "tests.soak.worker", "--config", str(config), "--until", str(stop)]
         slots = [
-            _Slot("new each time", folder, command),
-            _Slot("going on", folder, [*command, "--until", str(stop)]),
+            _Slot("first", folder, command, _clock(origin)),
+            _Slot("second", folder, command, _clock(origin)),
+            _Slot("going on", folder, steady, _clock(origin), mortal=False),
         ]
         samples, kills = _storm(slots, random.Random(seed), origin, seconds, stop)
         misbehaved = servers.served()
         servers.behave()
-        leaps = _until_quiet(command, folder)
+        leaps = _until_quiet(command, origin, folder)
         served = servers.served()
     children = [child for slot in slots for child in slot.children.values()]
     orphans = [child for child in psutil.wait_procs(children, timeout=30)[1] if child.is_running()]
@@ -109,9 +118,11 @@ def _prepared(folder: Path, servers: Servers) -> Path:
     return config
 
 
-def _start(command: list[str], folder: Path, name: str) -> psutil.Popen:
-    with (folder / f"{name}.counts").open("ab") as counts, (folder / "soak.log").open("ab") as log:
-        return psutil.Popen(command, stdout=counts, stderr=log)
+def _clock(origin: float, hours: float = 0.0) -> dict[str, str]:
+    """The environment of a process whose clock runs fast, and so many hours later; without settings of its own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("BAROGRAPH_")}
+    places = [str(_CLOCK), str(_CLOCK.parents[2]), ours.get("PYTHONPATH", "")]
+    return ours | {"PYTHONPATH": os.pathsep.join(filter(None, places)), "SOAK_CLOCK": f"{origin} {SPEED} {hours}"}
 
 
 def _storm(
@@ -130,7 +141,8 @@ def _storm(
         if not running:
             return samples, kills
         samples += filter(None, (slot.look(elapsed) for slot in running))
-        if due and elapsed >= due[0] and (victim := chance.choice(running)).process is not None:
+        mortals = [slot for slot in running if slot.mortal]
+        if due and mortals and elapsed >= due[0] and (victim := chance.choice(mortals)).process is not None:
             due.pop(0)
             kills += 1
             victim.process.kill()
@@ -138,14 +150,14 @@ def _storm(
         time.sleep(_LOOK_S)
 
 
-def _until_quiet(command: list[str], folder: Path) -> int:
+def _until_quiet(command: list[str], origin: float, folder: Path) -> int:
     """Ingest, each time eight hours later, until nothing is new, failing or waiting; answers how often."""
     for leap in range(1, _MOST_LEAPS + 1):
-        later = [*command, "--ahead-hours", str(leap * _LEAP_HOURS)]
-        with (folder / "soak.log").open("ab") as log:
-            done = subprocess.run(later, stdout=subprocess.PIPE, stderr=log, check=True, text=True)
-        counts = json.loads(done.stdout.splitlines()[-1])
-        if not any(counts.get(name) for name in ("new_articles", "new_revisions", "failed", "waiting")):
+        with (folder / f"after {leap:04}.log").open("wb") as log:
+            clock = _clock(origin, leap * _LEAP_HOURS)
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, check=True, text=True, env=clock)
+        ((report,),) = (json.loads(done.stdout),)
+        if not any(report["counts"].get(name) for name in ("new_articles", "new_revisions", "failed", "waiting")):
             return leap
     return _MOST_LEAPS
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.context import open_context
 from tests.soak.feeds import Fault
 from tests.soak.server import Served
+from tests.soak.story import Story, lines_of, story_of
 
 __all__ = ["Result", "Sample", "counted"]
 
@@ -40,7 +41,7 @@ class Result:
     started: int
     failed: int
     orphans: int
-    cycles: int
+    story: Story
     stored: Counter[tuple[int, int]]
     strange: list[str]
     outcomes: list[tuple[str, int]]
@@ -79,11 +80,13 @@ class Result:
             f"{self.failed} ingests failed": self.failed,
             f"{self.orphans} processes outlive their ingest": self.orphans,
             "nobody was killed": self.minutes >= 1 and not self.kills,
+            **self.story.problems(),
         }
         grown = [
             f"memory grew from {first:.0f} to {last:.0f} MB ({name})"
             for name, (first, last) in self._memories().items()
-            if last > GROWTH * first
+            # A parser lives for one ingest.
+            if last > GROWTH * first and not name.endswith("parser")
         ]
         return [says for says, wrong in found.items() if wrong] + grown
 
@@ -97,12 +100,17 @@ class Result:
             f"| of them answered with a fault | {asked.total() - asked[Fault.NONE]:,} |",
             f"| answered 304 | {self.misbehaved.not_modified:,} |",
             f"| ingest processes started, killed, failed | {self.started}, {self.kills}, {self.failed} |",
-            f"| ingests that ran to their end, and after the faults | {self.cycles}, {self.leaps} |",
+            f"| ingests that began, did not get to their end, and after the faults | {self.story.ingests},"
+            f" {len(self.story.died)}, {self.leaps} |",
             f"| entries served whole | {len(self.served.entries):,} |",
             f"| of them stored exactly once | {len(self.served.entries & set(self.stored)) - len(self.twice):,} |",
             f"| stored but never served | {len(self.strange)} |",
             f"| left in the spool, damaged | {self.waiting}, {self.rejected} |",
             f"| parsing processes left behind | {self.orphans} |",
+            f"| lines of log, and the most of one ingest beside changes of feeds | {self.story.lines:,},"
+            f" {self.story.most_lines} |",
+            f"| changes of feeds (a longer wait, well again), and told | {self.story.happened:,},"
+            f" {self.story.changes:,} |",
         ]  # fmt: skip
         lines += [
             f"| most memory ({name}), first and last third | {first:.0f} MB, {last:.0f} MB |"
@@ -136,6 +144,13 @@ def counted(
     with context.warehouse.read() as con:
         titles = con.execute("SELECT articles.title, feeds.title FROM articles JOIN feeds USING (feed_id)").fetchall()
         outcomes = con.execute("SELECT outcome, count(*) FROM fetches GROUP BY ALL ORDER BY 2 DESC").fetchall()
+        # One transaction takes attempts in by when they were made.
+        attempts = dict(
+            con.execute(
+                "SELECT feeds.title, list(outcome ORDER BY fetches.recorded_at, fetched_at, fetch_id)"
+                " FROM fetches JOIN feeds USING (feed_id) GROUP BY ALL"
+            ).fetchall()
+        )
     stored: Counter[tuple[int, int]] = Counter()
     strange = []
     for title, feed in titles:
@@ -145,8 +160,9 @@ def counted(
         else:
             strange.append(title)
     raw = context.settings.store.raw
-    cycles = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in folder.glob("*.counts"))
+    logs = [lines_of(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.log"))]
     return Result(
-        minutes, seed, misbehaved, served, samples, kills, leaps, started, failed, orphans, cycles, stored, strange,
+        minutes, seed, misbehaved, served, samples, kills, leaps, started, failed, orphans,
+        story_of(logs, attempts), stored, strange,
         outcomes, len(list((raw / "spool").glob("*.fetch"))), len(list((raw / "rejected").glob("*"))),
     )  # fmt: skip

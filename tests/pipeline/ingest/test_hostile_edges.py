@@ -20,7 +20,7 @@ from pipeline.ingest.fetch import batches, fetch
 from pipeline.ingest.load import load
 from pipeline.ingest.memory import taken
 from pipeline.ingest.parse import parse
-from pipeline.ingest.raw import RawStore, Taken
+from pipeline.ingest.raw import RawStore
 from pipeline.ingest.schedule import retry_after
 from pipeline.ingest.spool import Spool
 from tests.conftest import MovableClock
@@ -152,9 +152,8 @@ def test_two_loads_that_put_the_same_files_away_lose_nothing(
     load(context)
     (day,) = RawStore(raw).days()
 
-    def how(fetch_ids: Sequence[str]) -> dict[str, Taken]:
-        with context.warehouse.read() as con:
-            return taken(con, fetch_ids)
+    with context.warehouse.read() as con:
+        how = taken(con, (one for found in ids.values() for one in found))
 
     def kept() -> set[str]:
         return {one.fetch_id for attempts in RawStore(raw).loads(day) for one in attempts}

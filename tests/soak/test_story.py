@@ -1,0 +1,60 @@
+"""The judgement of the soak's logs: what it must not let pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.soak.story import Line, lines_of, story_of
+
+BEGINS = "2026-11-29 11:02:00,123 INFO    pipeline.ingest.runs: ingest {} begins (process 7)"
+DONE = "2026-11-29 11:02:04,123 INFO    pipeline.stages: ingest: {{'feeds': 300}} in 4.0 s"
+WAITS = (
+    "2026-11-29 11:02:03,123 WARNING pipeline.ingest.load: {}: asked again at 14:05 UTC, after {} failures: It fails."
+)
+WELL = "2026-11-29 11:02:03,123 WARNING pipeline.ingest.load: {}: well again, after 2 failures"
+DIED = (
+    "2026-11-29 11:02:02,123 WARNING pipeline.ingest.runs: ingest {}, begun at 2026-11-29 11:02 UTC, did not get to its"
+    " end; nothing is lost: 3 files wait in the spool and are taken in now"
+)
+ATTEMPTS = {"Feed 1": ["http_error", "timeout", "new", "http_error"]}
+LONG = "\n".join([BEGINS.format("x5"), *[DONE.format().replace("ingest:", "and")] * 16, DONE.format()])
+STORY = [
+    lines_of("a", "\n".join([BEGINS.format("x1"), WAITS.format("Feed 1", 1)])),
+    lines_of("b", "\n".join([BEGINS.format("x2"), DIED.format("x1"), WAITS.format("Feed 1", 2), DONE.format()])),
+    lines_of("c", "\n".join([BEGINS.format("x3"), WELL.format("Feed 1"), WAITS.format("Feed 1", 1), DONE.format()])),
+]
+
+
+def wrong(logs: list[list[Line]]) -> list[str]:
+    return [says for says, found in story_of(logs, ATTEMPTS).problems().items() if found]
+
+
+def test_a_story_that_is_told_well() -> None:
+    story = story_of(STORY, ATTEMPTS)
+    assert wrong(STORY) == []
+    assert (story.ingests, story.died, story.changes, story.happened) == (3, {"x1"}, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("Traceback (most recent call last):", "no time, level and message"),
+        (BEGINS.format("x4"), "that were killed nothing is said"),
+        (DIED.format("x1"), "more than once"),
+        (DIED.format("x2"), "or wrongly"),
+        (WAITS.format("Feed 1", 2), "told again and again"),
+        (WELL.format("Feed 1"), "told again and again"),
+        (
+            "\n".join([BEGINS.format("x5"), *[DONE.format().replace("ingest:", "and")] * 16, DONE.format()]),
+            "lines of one",
+        ),
+    ],
+)
+def test_what_is_no_story(more: str, says: str) -> None:
+    (found,) = wrong([*STORY, lines_of("d", more)])
+    assert says in found
+
+
+def test_changes_that_are_not_told() -> None:
+    (found,) = wrong([lines_of("a", "\n".join([BEGINS.format("x1"), DONE.format()]))])
+    assert "only 0 are told" in found
