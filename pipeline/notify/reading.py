@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,7 +111,9 @@ def incidents_of(con: duckdb.DuckDBPyConnection, ids: Sequence[str], *, alive: b
         [list(ids), alive],
     ).fetchall()
     outlines = _evidence(con, [row[0] for row in rows], ("decision",))
-    return {r[0]: IncidentRow(*r, facts=_facts(outlines.get(r[0], Evidence()).decision)) for r in rows}
+    return {
+        row[0]: replace(IncidentRow(*row), facts=_facts(outlines.get(row[0], Evidence()).decision)) for row in rows
+    }
 
 
 def _facts(decision: Mapping[str, Any]) -> Facts:
