@@ -13,6 +13,7 @@ BarographError                  anything we say to a user on purpose
     ├── FetchFailed             a feed could not be had; carries the enumerated outcome
     ├── SnapshotMissing         nothing was published yet, or the snapshot is damaged
     ├── DeliveryFailed          a channel refused a message
+    ├── ReplayDiffers           what was made again is not what was kept
     └── PortInUse               the address of a server of ours is taken
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "FetchFailed",
     "InputError",
     "PortInUse",
+    "ReplayDiffers",
     "RulesError",
     "SchemaTooNew",
     "SettingsError",
@@ -100,6 +102,10 @@ class DeliveryFailed(WorkError):
     def __init__(self, message: str, *, unsure: bool = False) -> None:
         super().__init__(message)
         self.unsure = unsure
+
+
+class ReplayDiffers(WorkError):
+    """A decision or a message, made again from what was kept, is another one."""
 
 
 class PortInUse(WorkError):
