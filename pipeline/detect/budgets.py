@@ -15,6 +15,7 @@ from enum import StrEnum
 from itertools import groupby
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.detect.findings import Finding, tier_in
@@ -57,7 +58,8 @@ class Episode:
 class Tally:
     """What one stretch of the past says about a rule: of its own series, and of all series of its scope.
 
-    `tests`: buckets with enough stories to be judged; `series`: how many of the rule's own had one.
+    `tests`: buckets with enough stories that were judged; `told`: those of the rule's own series, judged or not (while
+    a store warms up none is); `series`: how many of its own had one.
     """
 
     start: datetime
@@ -65,6 +67,7 @@ class Tally:
     episodes: tuple[Episode, ...]
     tests: int
     own_tests: int
+    told: int
     series: int
 
 
@@ -87,22 +90,19 @@ def tally(stretch: Stretch, find: Finder, rule: Rule, watchlists: WatchLists) ->
     """Count a rule's episodes in a stretch at the loosest limit it allows, and the buckets that could have fired."""
     everything = replace(rule, keys=(), not_keys=(), watchlists=(), list_owners=(), tiers=())
     rows = stretch.judged.rows
-    rows = rows[
-        (rows["scope"] == rule.scope) & (rows["grain"] == rule.grain) & (rows["story_count"] >= rule.min_stories)
-    ]
-    rows = rows[rows["bucket_start"] >= stretch.start]
-    if rule.kind is Kind.NEGATIVE_SHARE:
-        rows = rows[rows["p_value"].notna()]
-    counts = rows.groupby("key").size()
-    own = {str(key): rule.selects(str(key), tier_in(watchlists, rule, str(key))) for key in counts.index}
-    mine = counts[[own[str(key)] for key in counts.index]] if len(counts) else counts
+    here = (rows["scope"] == rule.scope) & (rows["grain"] == rule.grain) & (rows["story_count"] >= rule.min_stories)
+    rows = rows[here & (rows["bucket_start"] >= stretch.start)]
+    of_keys = {str(key): rule.selects(str(key), tier_in(watchlists, rule, str(key))) for key in rows["key"].unique()}
+    own = rows["key"].map(of_keys).astype(bool)
+    judged = rows["p_value"].notna() if rule.kind is Kind.NEGATIVE_SHARE else pd.Series(True, index=rows.index)
     return Tally(
         stretch.start,
         stretch.weeks,
-        tuple(_episodes(find(everything), rule, own)),
-        int(counts.sum()),
-        int(mine.sum()),
-        len(mine),
+        tuple(_episodes(find(everything), rule, of_keys)),
+        int(judged.sum()),
+        int((own & judged).sum()),
+        int(own.sum()),
+        sum(of_keys.values()),
     )
 
 
@@ -131,19 +131,24 @@ def limit_for(tallies: Sequence[Tally], rule: Rule) -> Limit:
     """
     if rule.budget is None:
         raise ValueError(f"rule {rule.name} has no budget")
-    weeks = sum(one.weeks for one in tallies)
-    own_tests, tests = sum(one.own_tests for one in tallies), sum(one.tests for one in tallies)
+    judged = [one for one in tallies if one.tests]
+    told = [one for one in tallies if one.told]
+    weeks = sum(one.weeks for one in judged)
+    own_tests, tests = sum(one.own_tests for one in judged), sum(one.tests for one in judged)
     series = max((one.series for one in tallies), default=0)
-    mine = np.array([e.least for one in tallies for e in one.episodes if e.own])
+    # As many as the p-values promise.
+    rate = sum(one.told for one in told) / max(sum(one.weeks for one in told), 1e-9)
+    assumed = min(rule.budget.per_week / rate, rule.p_limit) if rate else rule.p_limit
     if not own_tests:
-        return Limit(rule.p_limit, 0.0, weeks, series, Basis.CEILING, False)
+        return Limit(assumed, 0.0, weeks, series, Basis.ASSUMED, False)
+    mine = np.array([e.least for one in judged for e in one.episodes if e.own])
     allowed = rule.budget.per_week * weeks
     pooled = allowed < _ENOUGH and tests > own_tests
-    least = np.array([e.least for one in tallies for e in one.episodes]) if pooled else mine
+    least = np.array([e.least for one in judged for e in one.episodes]) if pooled else mine
     # So many episodes may stand behind the limit: what the budget allows for as many tests as were made.
     share = allowed * (tests / own_tests if pooled else 1.0)
     limit, basis = _limit(np.sort(least), share, rule.p_limit)
-    if allowed < 1 and (assumed := rule.budget.per_week * weeks / own_tests) < limit:
+    if share < 1 and assumed < limit:
         limit, basis = assumed, Basis.ASSUMED
     return Limit(float(limit), float((mine <= limit).sum() / weeks), weeks, series, basis, pooled)
 

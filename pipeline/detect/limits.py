@@ -56,7 +56,7 @@ def kept(
         " WHERE limit_id IN (SELECT unnest(?::VARCHAR[]))",
         [sorted(names)],
     ).fetchall()
-    return {names[row[0]]: Limit(*row[1:5], Basis(row[5]), row[6]) for row in rows}
+    return {names[row[0]]: Limit(row[1], row[2], row[3], row[4], Basis(row[5]), row[6]) for row in rows}
 
 
 def refresh(context: Context, rules: Rules, watched: WatchLists, model_version: str, now: datetime) -> dict[str, Limit]:
@@ -80,16 +80,10 @@ def refresh(context: Context, rules: Rules, watched: WatchLists, model_version: 
             find = finder(stretch, rules, Labels({}, {}), watched)
             for one in ours:
                 tallies[one.rule.name].append(tally(stretch, find, one.rule, watched))
-        made = [(one, limit_for(_judgeable(tallies[one.rule.name]), one.rule)) for one in ours]
+        made = [(one, limit_for(tallies[one.rule.name], one.rule)) for one in ours]
         context.warehouse.transact("trends", partial(_keep, rows=_rows(made, model_version, day)))
         found |= {one.rule.name: limit for one, limit in made}
     return found
-
-
-def _judgeable(tallies: Sequence[Tally]) -> list[Tally]:
-    """From the first stretch on in which anything could be judged: what warmed up before says nothing of a rate."""
-    first = next((i for i, one in enumerate(tallies) if one.tests), len(tallies))
-    return list(tallies[first:])
 
 
 def with_limits(rules: Rules, limits: Mapping[str, Limit]) -> Rules:

@@ -30,7 +30,7 @@ def past(
             for row, values in enumerate(p)
             for value in values[values <= 0.01]
         )
-        tally = Tally(DAY + timedelta(weeks=week), 1.0, episodes, p.size, own * tests, own)
+        tally = Tally(DAY + timedelta(weeks=week), 1.0, episodes, p.size, own * tests, own * tests, own)
         found.append(tally)
     return found
 
@@ -82,12 +82,14 @@ def test_a_budget_is_at_most_and_the_ceiling_holds() -> None:
     assert limit.per_week < 700
 
 
-def test_without_any_past_the_ceiling_stands() -> None:
-    assert set_by("1 a week", []) == Limit(0.01, 0.0, 0.0, 0, Basis.CEILING, False)
+def test_while_nothing_was_judged_yet_the_p_values_are_taken_at_their_word() -> None:
+    warming = [Tally(DAY, 1.0, (), 0, 0, 400, 4), Tally(DAY, 1.0, (), 0, 0, 600, 5)]
+    assert set_by("1 a week", warming) == Limit(1 / 500, 0.0, 0.0, 5, Basis.ASSUMED, False)
+    assert set_by("1 a week", []).p_limit == 0.01
 
 
 def test_ties_never_break_the_budget() -> None:
-    tallies = [Tally(DAY, 10.0, tuple(Episode(f"k{n}", 0.001, DAY, True) for n in range(40)), 5000, 5000, 9)]
+    tallies = [Tally(DAY, 10.0, tuple(Episode(f"k{n}", 0.001, DAY, True) for n in range(40)), 5000, 5000, 5000, 9)]
     limit = set_by("2 a week", tallies)
     assert limit.p_limit < 0.001
     assert limit.per_week == 0

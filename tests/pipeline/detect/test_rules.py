@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from pipeline import watchlists
+from pipeline.detect.checks import doubts
 from pipeline.detect.findings import tier_in
-from pipeline.detect.rules import Budget, Kind, load, parse
+from pipeline.detect.rules import Budget, Health, Kind, load, parse
 from pipeline.errors import RulesError
 from pipeline.incidents import Severity
 from pipeline.watchlists import WatchList, WatchLists
@@ -22,9 +24,13 @@ EVENT = '[[rule]]\nname = "e"\nkind = "event"\n'
 def test_the_shipped_rules_are_usable() -> None:
     rules = load(SHIPPED)
     assert {rule.kind for rule in rules.rules} == {Kind.EVENT, Kind.NEGATIVE_SHARE, Kind.HEALTH}
-    assert {(r.scope, r.grain) for r in rules.of(Kind.NEGATIVE_SHARE)} == {
-        (scope, grain) for scope in ("market", "topic", "sector", "entity") for grain in ("hour", "day")
-    }
+    by_name = {rule.name: rule for rule in rules.rules}
+    assert by_name["event-tier-one"].tiers == (1,)
+    assert by_name["negative-share-legal-day"].keys == ("legal_regulation",)
+    assert {rule.scope for rule in rules.of(Kind.NEGATIVE_SHARE)} == {"market", "topic", "sector", "entity"}
+    assert all(rule.budget for rule in rules.of(Kind.NEGATIVE_SHARE))
+    assert by_name["blind-spot"].what is Health.BLIND_SPOT
+    assert doubts(rules, watchlists.load(SHIPPED.with_name("watchlists.toml")), None, timedelta(hours=48)) == []
     for rule in rules.rules:
         assert f'name = "{rule.name}"' in rule.text
         assert rule.text.count("[[") == 1

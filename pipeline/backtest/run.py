@@ -1,0 +1,209 @@
+"""Every rule over the past: what it would have found, and when. Pure: reads what `known` answers, and nothing else.
+
+The functions that find are those of `detect`: series by stretches with fits of their own past (`detect.past`), a
+budget's limit set anew at each from the stretches before; events at each moment something new was known of a name;
+feeds and coverage hour by hour. Open buckets are not looked at: in life an alert may come earlier by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from pipeline import health
+from pipeline.backtest.known import GRACE, Known
+from pipeline.backtest.play import HORIZON, Life, Seen, play
+from pipeline.context import Progress, silent
+from pipeline.detect import events, feeds
+from pipeline.detect.budgets import HISTORY, Limit, Tally, limit_for, tally
+from pipeline.detect.events import Sighting
+from pipeline.detect.findings import confirmed, tier_in
+from pipeline.detect.fits import BUCKET
+from pipeline.detect.past import Stretch, finder, stretches
+from pipeline.detect.rules import Health, Kind, Rule, Rules
+from pipeline.series.coverage import FeedHistory
+from pipeline.watchlists import WatchLists
+
+__all__ = ["Played", "simulate"]
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Played:
+    """What one rule would have found. `limits`: of each refit, where the rule has a budget; `series`: most at once."""
+
+    rule: Rule
+    lives: list[Life] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    series: int = 0
+    weeks_judged: float = 0.0
+
+
+def simulate(
+    known: Known,
+    rules: Rules,
+    watched: WatchLists,
+    model_version: str,
+    start: datetime,
+    end: datetime,
+    *,
+    horizon: timedelta = HORIZON,
+    progress: Progress = silent,
+) -> list[Played]:
+    """Each rule of the file from `start` to `end` (UTC midnights), in the order of the file."""
+    played = {rule.name: Played(rule) for rule in rules.rules}
+    found: list[Seen] = []
+    for grain in BUCKET:
+        ours = [rule for rule in _series_rules(rules) if rule.grain == grain]
+        if ours:
+            found += _of_series(known, ours, rules, watched, model_version, start, end, played, progress)
+    for rule in rules.of(Kind.EVENT):
+        found += _of_events(known, rule, rules, watched, model_version, start, horizon)
+        played[rule.name].series = sum(
+            rule.selects(name, tier_in(watched, rule, name)) for name in sorted(watched.entities())
+        )
+    for rule in rules.of(Kind.HEALTH):
+        if rule.what is Health.BLIND_SPOT:
+            found += _blind_spots(known.trends, rule, rules, start)
+        else:
+            found += _late_feeds(known.feeds, rule, rules, start, end)
+            played[rule.name].series = len(known.feeds)
+    for life in play((one for one in found if one.at >= start), rules, end, horizon):
+        played[life.incident.rule].lives.append(life)
+    return list(played.values())
+
+
+def _series_rules(rules: Rules) -> list[Rule]:
+    return [rule for rule in rules.rules if rule.kind in (Kind.NEGATIVE_SHARE, Kind.VOLUME)]
+
+
+def _of_series(
+    known: Known,
+    ours: Sequence[Rule],
+    rules: Rules,
+    watched: WatchLists,
+    model_version: str,
+    start: datetime,
+    end: datetime,
+    played: dict[str, Played],
+    progress: Progress,
+) -> Iterator[Seen]:
+    grain = ours[0].grain
+    rows = known.trends
+    rows = rows[(rows["grain"] == grain) & rows["scope"].isin({rule.scope for rule in ours})]
+    # A budget is set from what was judged before; the first days of the span must not find it without a past.
+    first = start - HISTORY[grain] if any(rule.budget for rule in ours) else start
+    if len(rows):
+        first = max(first, pd.Timestamp(rows["bucket_start"].min()).to_pydatetime())
+    tallies: dict[str, list[Tally]] = {rule.name: [] for rule in ours}
+    volumes = any(rule.kind is Kind.VOLUME for rule in ours)
+    total = max(-(-(end - first) // timedelta(weeks=1)), 0)
+    for done, stretch in enumerate(stretches(rows, grain, first, end, model_version, volumes=volumes)):
+        progress(f"judge {grain}s", done, total)
+        find = finder(stretch, rules, known.labels, watched)
+        for rule in ours:
+            active = _limited(rule, tallies[rule.name], stretch, played[rule.name], start)
+            counted = _count(rule, watched, stretch, find if rule.budget else None)
+            tallies[rule.name].append(counted)
+            if stretch.end > start:
+                played[rule.name].series = max(played[rule.name].series, counted.series)
+                played[rule.name].weeks_judged += stretch.weeks if counted.tests else 0.0
+                grace = GRACE if grain == "day" else timedelta(0)
+                yield from (Seen(one, one.end + grace) for one in find(active) if one.end > start)
+
+
+def _limited(rule: Rule, tallies: list[Tally], stretch: Stretch, played: Played, start: datetime) -> Rule:
+    """The rule with the limit its budget sets from the stretches before this one."""
+    if rule.budget is None or stretch.end <= start:
+        return rule
+    recent = [one for one in tallies if one.start >= stretch.start - HISTORY[rule.grain]]
+    played.limits.append(limit_for(recent, rule))
+    return replace(rule, p_limit=played.limits[-1].p_limit)
+
+
+def _count(rule: Rule, watched: WatchLists, stretch: Stretch, find: Callable[[Rule], object] | None) -> Tally:
+    """With episodes where a budget needs them (they cost a search over the whole scope), else without."""
+    return tally(stretch, find or (lambda _: ()), rule, watched)  # type: ignore[arg-type]
+
+
+def _of_events(
+    known: Known,
+    rule: Rule,
+    rules: Rules,
+    watched: WatchLists,
+    model_version: str,
+    start: datetime,
+    horizon: timedelta,
+) -> Iterator[Seen]:
+    """The findings of every moment at which an article about a watched name, or one more of its story, was known."""
+    severe = [
+        one
+        for one in known.sightings
+        if one.p_negative > rule.p_negative and (not rule.themes or one.theme in rule.themes)
+    ]
+    for _, group in groupby(
+        sorted(severe, key=lambda one: (one.entity_id, one.known_at)), key=lambda one: one.entity_id
+    ):
+        ours = list(group)
+        told = {one.story_id: known.stories.get(one.story_id, []) for one in ours}
+        moments = {one.known_at for one in ours} | {telling.known_at for story in told.values() for telling in story}
+        for at in sorted(moment for moment in moments if moment >= start):
+            then = [_as_of(one, known, at) for one in ours if at - horizon < one.known_at <= at]
+            for finding in confirmed(events.findings(then, rule, rules, known.labels, watched, model_version, at)):
+                yield Seen(finding, at)
+
+
+def _as_of(one: Sighting, known: Known, at: datetime) -> Sighting:
+    told = known.stories.get(one.story_id, [])
+    return replace(one, owners=tuple(sorted({telling.owner for telling in told if telling.known_at <= at})))
+
+
+def _blind_spots(trends: pd.DataFrame, rule: Rule, rules: Rules, start: datetime) -> Iterator[Seen]:
+    market = trends[(trends["scope"] == "market") & (trends["grain"] == "hour")]
+    market = market[(market["coverage"] < rule.min_coverage) & (market["bucket_start"] >= pd.Timestamp(start))]
+    for place in range(len(market)):
+        row = market.iloc[place : place + 1]
+        end = pd.Timestamp(row["bucket_start"].iloc[0]).to_pydatetime().astimezone(UTC) + _HOUR
+        for finding in feeds.blind_spots(row, rule, rules, end):
+            yield Seen(finding, end, end + _HOUR)
+
+
+def _late_feeds(
+    all_: Sequence[FeedHistory], rule: Rule, rules: Rules, start: datetime, end: datetime
+) -> Iterator[Seen]:
+    """Each silence of a feed that was called late while it lasted, from the first full hour at which it was."""
+    since, until = health.hours_of(start), health.hours_of(end)
+    for feed in all_:
+        times = feed.arrivals[feed.arrivals <= until]
+        if times.size < 2:
+            continue
+        ends = np.append(times[1:], min(until, feed.removed))
+        gaps = ends - times
+        # Shorter silences than this are improbable at no hour of a feed that publishes as evenly as most.
+        least = -np.log(rule.p_limit) / 2 * np.diff(times).mean()
+        for i in np.flatnonzero((gaps > max(least, 1.0)) & (ends > since)):
+            late = _first_late(replace(feed, arrivals=times[: i + 1]), float(times[i]), float(ends[i]), rule, rules)
+            if late is not None and late.at >= start:
+                yield late
+
+
+def _first_late(feed: FeedHistory, last: float, end: float, rule: Rule, rules: Rules) -> Seen | None:
+    def found(hour: float) -> Seen | None:
+        now = datetime.fromtimestamp(hour * 3600, UTC)
+        until = datetime.fromtimestamp(end * 3600, UTC)
+        return next((Seen(one, now, until) for one in feeds.late_feeds([feed], rule, rules, now)), None)
+
+    # A silence only grows less probable: halve.
+    low, high = int(np.ceil(last)), int(np.floor(end))
+    if high <= low or found(high) is None:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return found(high)
