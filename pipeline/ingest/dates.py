@@ -160,7 +160,10 @@ def _read(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
     later += timedelta(days=1) if _MIDNIGHT.search(text) else timedelta(0)
     text = _MIDNIGHT.sub(r"00:00\1", _LEAP_SECOND.sub(r"\1:59", text))
     found = _iso(text, zone) or _day_or_month(text) or _with_clock(text, zone)
-    return (found[0] + later, found[1]) if found else None
+    if found is None:
+        return None
+    at, precision = found
+    return (at + later if precision is Precision.SECOND else at), precision
 
 
 def _epoch(raw: str) -> tuple[datetime, Precision] | None:
@@ -225,8 +228,12 @@ def _with_clock(raw: str, zone: tzinfo) -> tuple[datetime, Precision] | None:
         return None
     if match := _CLOCK_FIRST.fullmatch(raw):
         raw = f"{match['date']} {match['clock']} {match['zone'].upper()}"
-    # The default must be without a zone, or dateutil would give it to dates that name none.
+    # The defaults must be without a zone, or dateutil would give it to dates that name none.
     moment = _PARSER.parse(raw, tzinfos=named_zone, default=datetime(1, 1, 1))  # noqa: DTZ001
-    if moment.year == 1:
+    other = _PARSER.parse(raw, tzinfos=named_zone, default=datetime(2, 2, 2))  # noqa: DTZ001
+    if moment.year != other.year or moment.month != other.month:
         return None
+    if moment.day != other.day:
+        # A clock without a day ("Dec 2019 10:00") says no more than the month.
+        return datetime(moment.year, moment.month, 1, tzinfo=UTC), Precision.MONTH
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)), Precision.SECOND

@@ -12,7 +12,6 @@ import io
 import json
 import lzma
 import re
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -35,8 +34,9 @@ _PEEK = 1_000
 _CHUNK = 1 << 20
 # A field or line over this is damage (an unclosed quote), not a text.
 _FIELD_LIMIT = 1 << 20
-_LINE_LIMIT = 4 * _FIELD_LIMIT
 _LINE_LIMIT = 16 << 20
+# Parquet is read from disk only, and is packed already: a zip or gzip of it that grows so much is a bomb.
+_UNPACKED_TIMES, _UNPACKED_LEAST = 100, 100 << 20
 _BATCH = 5_000
 _TOLD = 1_000
 _DAMAGE = (pa.ArrowInvalid, EOFError, csv.Error, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
@@ -84,7 +84,12 @@ def tables_of(path: Path) -> list[Table]:
             raise InputError(
                 f"{path}: give a .csv, .jsonl or .parquet file, or one of these in a .gz, or any number in a .zip."
             )
-        return [_table(path.name, str(path), kind, path.stat().st_size, lambda: _Opened(path.open("rb")))]
+        size = path.stat().st_size
+        return [_table(path.name, str(path), kind, size, lambda: _Opened(path.open("rb"), _most(size)))]
+
+
+class _TooMuch(Exception):
+    """A file unpacks to more than it may; the text says what to do."""
 
 
 @contextmanager
@@ -92,6 +97,8 @@ def told(name: str, kind: str = "") -> Iterator[None]:
     """Whatever stops the reading of the file becomes one line that says what to do."""
     try:
         yield
+    except _TooMuch as error:
+        raise InputError(f"{name}: {error}") from error
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise InputError(f"{name}: the gzip is broken ({error}). Fetch it again.") from error
@@ -131,7 +138,7 @@ def _zipped(path: Path) -> list[Table]:
         def opened() -> _Opened:
             archive = zipfile.ZipFile(path)
             try:
-                return _Opened(archive.open(info), archive)
+                return _Opened(archive.open(info), _most(info.compress_size), archive)
             except BaseException:
                 archive.close()
                 raise
@@ -147,11 +154,16 @@ def _zipped(path: Path) -> list[Table]:
     return tables
 
 
-class _Opened:
-    """A file in the archive, unpacked as it is read; `raw` tells how far it is."""
+def _most(packed: int) -> int:
+    """So many bytes may a file of `packed` bytes unpack to on disk."""
+    return max(_UNPACKED_LEAST, _UNPACKED_TIMES * packed)
 
-    def __init__(self, raw: IO[bytes], *others: Any) -> None:
-        self._stack = ExitStack()
+
+class _Opened:
+    """A file in the archive, unpacked as it is read; `raw` tells how far it is. On disk it may have `most` bytes."""
+
+    def __init__(self, raw: IO[bytes], most: int, *others: Any) -> None:
+        self._stack, self._most = ExitStack(), most
         for other in others:
             self._stack.enter_context(other)
         self.raw = self._stack.enter_context(raw)
@@ -166,11 +178,23 @@ class _Opened:
         return self._stack.enter_context(io.TextIOWrapper(self.stream, encoding, errors="replace", newline=""))
 
     def seekable(self) -> IO[bytes]:
-        """The same on disk, for those who must jump about in it."""
+        """The same on disk, for those who must jump about in it.
+
+        Raises:
+            _TooMuch: it unpacks to more than it may.
+        """
         if self.stream is self.raw and isinstance(self.raw, io.BufferedReader):
             return self.stream
         copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        shutil.copyfileobj(self.stream, copy, _CHUNK)
+        size = 0
+        while chunk := self.stream.read(_CHUNK):
+            size += len(chunk)
+            if size > self._most:
+                raise _TooMuch(
+                    f"it unpacks to over {self._most:,} bytes, {_UNPACKED_TIMES} times what is packed."
+                    " If that is right, unpack it yourself and import the .parquet file."
+                )
+            copy.write(chunk)
         copy.seek(0)
         return copy
 

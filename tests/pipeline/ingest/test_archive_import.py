@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from pipeline.context import Context
 from pipeline.errors import InputError
-from pipeline.ingest import archive
+from pipeline.ingest import archive, tables
 from pipeline.ingest.archive import import_archive, import_frame
 from pipeline.ingest.tables import Fault, tables_of
 from pipeline.warehouse import Warehouse
@@ -368,3 +368,22 @@ def test_on_both_engines_a_second_import_adds_nothing(
     counts = [import_archive(there, path, "Harbour Gazette").counts["new_articles"] for _ in range(2)]
     assert counts == [6, 0]
     assert rows(there, "SELECT status, rows_done FROM imports") == [("done", 6)]
+
+
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.zip"])
+def test_a_packed_parquet_that_would_fill_the_disk_is_refused(
+    name: str, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_UNPACKED_LEAST", 1 << 20)
+    bomb = bytes(20 << 20)
+    path = tmp_path / name
+    path.write_bytes(zipped({"a.parquet": bomb}) if name == "a.zip" else gzip.compress(bomb, 1))
+    with pytest.raises(InputError, match=r"a\.parquet.*unpacks to over .* 100 times .* unpack it yourself"):
+        import_archive(context, path, "Gazette", {}, "UTC")
+    assert rows(context, "SELECT count(*) FROM articles") == [(0,)]
+
+
+def test_a_large_parquet_that_is_honest_may_be_packed(context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({"a.parquet": as_parquet(pd.concat([TABLE] * 500))}))
+    assert import_archive(context, path, "Gazette", {}, "UTC").counts["new_articles"] == 6
