@@ -1,22 +1,23 @@
-"""The Dash app: callbacks between the page and the snapshot, and the headers that keep the page to itself."""
+"""The Dash app: the frame, the way from an address to a page, and the headers that keep the pages to themselves."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
 
-from dash import Dash, Input, Output, State, ctx, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 from flask import Response
 
-from dashboards import panels, words
-from dashboards.data import MARKET, Reader, Series, parse_series
-from dashboards.figures import no_figure, series_figure
-from dashboards.incidents import incidents
-from dashboards.layout import skeleton
+from dashboards import controls, panels
+from dashboards.address import Asked
+from dashboards.data import Reader, View
+from dashboards.frame import frame, navigation
+from dashboards.pages import PAGES, page_of
+from dashboards.pieces import panel, quiet
 from pipeline.context import utc_now
 from pipeline.errors import SnapshotMissing
 
@@ -24,14 +25,13 @@ __all__ = ["create_app"]
 
 logger = logging.getLogger(__name__)
 
-_ROWS = 12
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
 {%metas%}
 <meta name="color-scheme" content="light dark">
 <title>{%title%}</title>
-<link rel="icon" type="image/svg+xml" href="assets/icon.svg">
+<link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
 {%css%}
 </head>
 <body>
@@ -39,10 +39,12 @@ _INDEX = """<!DOCTYPE html>
 <footer>{%config%}{%scripts%}{%renderer%}</footer>
 </body>
 </html>"""
+# A zoom changes the address, so that it can be sent on, but not what was drawn.
+_ZOOM = ("from", "to")
 
 
 def create_app(published: Path, *, clock: Callable[[], datetime] = utc_now) -> Dash:
-    """The page over the snapshots published under `published`. It opens nothing else, and calls nobody."""
+    """The pages over the snapshots published under `published`. They open nothing else, and call nobody."""
     app = Dash(
         __name__,
         title="Barograph",
@@ -56,21 +58,24 @@ def create_app(published: Path, *, clock: Callable[[], datetime] = utc_now) -> D
         enable_mcp=False,
         websocket_callbacks=False,
         health_endpoint="healthz",
+        # Each page brings its own parts, which are not there before somebody goes to it.
+        suppress_callback_exceptions=True,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.enable_dev_tools(debug=False, dev_tools_disable_version_check=True)
     reader = Reader(published)
-    app.layout = lambda: skeleton(_options(reader))
+    app.layout = lambda: frame(_current(reader))
     _wire(app, reader, clock)
+    controls.wire(app, reader, clock)
     _protect(app)
     return app
 
 
-def _options(reader: Reader) -> list[dict[str, str]]:
+def _current(reader: Reader) -> str | None:
     try:
-        return reader.view().options()
+        return reader.view().snapshot.snapshot_id
     except SnapshotMissing:
-        return []
+        return None
 
 
 def _protect(app: Dash) -> None:
@@ -84,7 +89,7 @@ def _protect(app: Dash) -> None:
             "font-src 'self'",
             "connect-src 'self'",
             "base-uri 'none'",
-            "form-action 'none'",
+            "form-action 'self'",
             "frame-ancestors 'none'",
         ]
     )
@@ -103,6 +108,7 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     @app.callback(
         Output("banners", "children"),
         Output("as-of", "children"),
+        Output("foot", "children"),
         Output("snapshot", "data"),
         Input("tick", "n_intervals"),
         State("snapshot", "data"),
@@ -111,106 +117,43 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
         try:
             view = reader.view()
         except SnapshotMissing as error:
-            return panels.banners(None, clock(), str(error)), [], no_update
-        found = view.snapshot.snapshot_id
-        now = clock()
-        return panels.banners(view, now), panels.as_of(view, now), no_update if found == shown else found
+            return panels.banners(None, clock(), str(error)), [], [], no_update
+        found, now = view.snapshot.snapshot_id, clock()
+        bars = panels.banners(view, now)
+        return bars, panels.as_of(view, now), panels.foot(view), no_update if found == shown else found
 
     @app.callback(
-        Output("tiles", "children"),
-        Output("incidents", "children"),
-        Output("incidents-note", "children"),
-        Output("feeds", "children"),
-        Output("feeds-note", "children"),
-        Output("stories", "children"),
-        Output("stories-note", "children"),
-        Output("series", "options"),
-        Output("foot", "children"),
-        Input("snapshot", "data"),
-        prevent_initial_call=True,
-    )
-    def fill(_snapshot: str) -> tuple[Any, ...]:
-        view, now = reader.view(), clock()
-        market = view.series("market", "all", "hour")
-        return (
-            panels.tiles(view, _coverage(market)),
-            *incidents(view, now),
-            *panels.feeds(view, now),
-            *panels.stories(view),
-            view.options(),
-            panels.foot(view),
-        )
-
-    @app.callback(
-        Output("topics", "children"),
-        Output("companies", "children"),
-        Output("companies-note", "children"),
-        Input("snapshot", "data"),
-        Input("day", "value"),
-    )
-    def rank(snapshot: str | None, day: str) -> tuple[Any, ...]:
-        if snapshot is None:
-            return no_update, no_update, no_update
-        view = reader.view()
-        day = "today" if day == "today" else "yesterday"
-        note = "today so far" if day == "today" else "yesterday"
-        return panels.unusual(view, "topic", day, _ROWS), panels.unusual(view, "entity", day, _ROWS), note
-
-    @app.callback(
-        Output("series", "value"),
-        Output("grain", "value"),
-        Output("url", "search"),
+        Output("page", "children"),
+        Output("nav", "children"),
+        Output("name", "data"),
+        Output("rendered", "data"),
+        Input("url", "pathname"),
         Input("url", "search"),
-        Input("series", "value"),
-        Input("grain", "value"),
-        State("series", "options"),
-    )
-    def address(search: str | None, series: str, grain: str, options: list[dict[str, str]]) -> tuple[Any, ...]:
-        # The page's state is its address, so that a view can be sent to a colleague.
-        if ctx.triggered_id in (None, "url"):
-            asked = parse_qs((search or "").removeprefix("?"))
-            series = ":".join(parse_series(asked.get("series", [MARKET])[0]))
-            grain = asked.get("grain", [grain])[0]
-            # A series that nobody wrote about has no place in the list; the market stands in for it.
-            series = series if any(option["value"] == series for option in options) else MARKET
-            return series, grain if grain in ("hour", "day") else "day", no_update
-        return no_update, no_update, "?" + urlencode({"series": series, "grain": grain})
-
-    @app.callback(
-        Output("chart", "figure"),
-        Output("chart-title", "children"),
-        Output("chart-words", "children"),
         Input("snapshot", "data"),
-        Input("series", "value"),
-        Input("grain", "value"),
+        State("rendered", "data"),
     )
-    def draw(snapshot: str | None, value: str, grain: str) -> tuple[Any, ...]:
-        if snapshot is None:
-            return no_figure(), "Market", "Nothing was published yet."
-        scope, key = parse_series(value)
-        series = reader.view().series(scope, key, "hour" if grain == "hour" else "day")
-        return series_figure(series), series.label, _said(series)
+    def route(path: str | None, search: str | None, snapshot: str | None, rendered: str | None) -> tuple[Any, ...]:
+        asked = Asked.parse(path, search)
+        values = {name: value for name, value in asked.values.items() if name not in _ZOOM}
+        wanted = json.dumps([asked.path, sorted(values.items()), snapshot])
+        if wanted == rendered:
+            return no_update, no_update, no_update, no_update
+        page = page_of(asked.path)
+        pages = [(one.path, one.title) for one in PAGES if one.listed]
+        title, content = _shown(reader, asked, clock)
+        return content, navigation(pages, page.path if page else ""), title, wanted
+
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("barograph", "title"), Output("name", "id"), Input("name", "data"), prevent_initial_call=True
+    )
 
 
-def _coverage(series: Series) -> float | None:
-    """Coverage of the newest closed hour for which it is known."""
-    rows = series.rows
-    if rows.empty or "coverage" not in rows:
-        return None
-    known = rows[rows["bucket_start"] < series.until.replace(minute=0, second=0, microsecond=0)]["coverage"].dropna()
-    return float(known.iloc[-1]) if len(known) else None
-
-
-def _said(series: Series) -> str:
-    """The newest bucket in words, counts first."""
-    if series.rows.empty:
-        return "no stories in this time"
-    row = series.rows.iloc[-1]
-    when = row["bucket_start"]
-    span = f"{when:%-d %b}" if series.grain == "day" else f"{when:%-d %b %H:%M}–{when.hour + 1:02d}:00 UTC"
-    counted = words.counts_words(int(row["negative_stories"]), int(row["story_count"]))
-    status = row["status"] if isinstance(row["status"], str) else "warming_up"
-    usual = words.range_words(row["expected"], row["low"], row["high"], status)
-    index = row.get("sentiment_index")
-    tail = "" if index is None or index != index else f"; index {index:+.1f}"
-    return f"{span}: {counted}; {usual}{tail}"
+def _shown(reader: Reader, asked: Asked, clock: Callable[[], datetime]) -> tuple[str, list[Any]]:
+    page = page_of(asked.path)
+    if page is None:
+        return "Not here", [panel("gone", "Not here", quiet(f"No page has the address {asked.path}."))]
+    try:
+        view: View = reader.view()
+    except SnapshotMissing as error:
+        return page.title, [panel("empty", page.title, quiet(str(error)))]
+    return page.show(view, asked, clock())

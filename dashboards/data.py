@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from dashboards.query import connect, fetch
+from pipeline.publish.search import find
 from pipeline.publish.snapshot import Snapshot, current_id
 from pipeline.series.index import with_index
 
-__all__ = ["MARKET", "SHOWN", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series", "ranked"]
+__all__ = [
+    "MARKET", "SCOPES", "SHOWN", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series", "ranked",
+    "stories_of",
+]  # fmt: skip
 
 MARKET = "market:all"
 SHOWN = {"hour": timedelta(days=7), "day": timedelta(days=90)}
-_SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
+SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
+_TRENDS = """
+SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
+ORDER BY bucket_start"""
+_RANGES = """
+SELECT bucket_start, expected, low, high, p_value, status FROM expected
+WHERE grain = $grain AND scope = $scope AND key = $key AND bucket_start >= $since"""
+_IN_SERIES = {
+    "market": "true",
+    "topic": "topic_key = $key",
+    "theme": "list_contains(themes, $key)",
+    "entity": "list_contains(entity_ids, $key)",
+    "sector": "list_has_any(entity_ids, (SELECT list(entity_id) FROM entities WHERE sector = $key))",
+    "publisher": "story_id IN (SELECT story_id FROM articles WHERE publisher = $key AND counted_at >= $start"
+    " AND counted_at < $end)",
+}
+_STORIES = """
+SELECT *, count(*) OVER () AS found FROM stories WHERE first_at >= $start AND first_at < $end AND {which}
+ORDER BY owners DESC, articles DESC, abs(coalesce(polarity, 0)) DESC, story_id LIMIT $most"""
 
 
 @dataclass(frozen=True)
@@ -37,13 +58,13 @@ class Series:
     until: datetime
 
 
-@dataclass
 class View:
-    """One snapshot and the tables of it that were asked for, kept until the next one."""
+    """One snapshot, asked through SQL; its small tables are kept until the next one."""
 
-    snapshot: Snapshot
-    _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    _arrow: dict[str, pa.Table] = field(default_factory=dict)
+    def __init__(self, snapshot: Snapshot, tables: dict[str, pd.DataFrame] | None = None) -> None:
+        self.snapshot = snapshot
+        self._tables = dict(tables or {})
+        self._con = connect(snapshot)
 
     def table(self, name: str) -> pd.DataFrame:
         """A small table, whole; not to be changed."""
@@ -51,19 +72,33 @@ class View:
             self._tables[name] = self.snapshot.table(name)
         return self._tables[name]
 
-    def rows(self, name: str, where: pc.Expression, columns: list[str] | None = None) -> pd.DataFrame:
-        """Rows of a large table, which is kept as Arrow: opening its many parts costs more than searching them."""
-        if name not in self._arrow:
-            self._arrow[name] = self.snapshot.arrow(name)
-        found = self._arrow[name].filter(where)
-        frame: pd.DataFrame = (found.select(columns) if columns else found).to_pandas()
-        return frame
+    def query(self, sql: str, **values: Any) -> pd.DataFrame:
+        """The answer to a question about the published tables.
+
+        Raises:
+            SnapshotMissing: this snapshot was replaced long ago and its parts are gone.
+        """
+        return fetch(self._con, self.snapshot, sql, values)
+
+    def search(self, said: str, *, newest: bool, most: int) -> pd.DataFrame:
+        """The stories whose titles hold what was typed, the best or the newest first; only what this snapshot has."""
+        found = find(self.snapshot.root, said, newest=newest, most=most)
+        moments = [at for _, at in found] or [0]
+        rows = self.query(
+            "SELECT * FROM stories WHERE list_contains($ids::VARCHAR[], story_id)"
+            " AND first_at BETWEEN make_timestamptz($first::BIGINT) AND make_timestamptz($last::BIGINT)",
+            ids=[story for story, _ in found],
+            first=min(moments),
+            last=max(moments),
+        )
+        place = {story: n for n, (story, _) in enumerate(found)}
+        return rows.sort_values("story_id", key=lambda ids: ids.map(place)).reset_index(drop=True)
 
     def options(self) -> list[dict[str, str]]:
         """The series to choose from: market, topics, sectors, themes, companies, publishers; `scope:key` as value."""
         labels, entities = self.table("labels"), self.table("entities")
         kinds = dict(zip(entities["entity_id"], entities["kind"], strict=True))
-        rank = {scope: place for place, scope in enumerate(_SCOPES)}
+        rank = {scope: place for place, scope in enumerate(SCOPES)}
         rows = sorted(
             zip(labels["scope"], labels["key"], labels["label"], strict=True),
             key=lambda row: (rank.get(row[0], len(rank)), str(row[2]).casefold()),
@@ -79,19 +114,12 @@ class View:
     def until(self) -> datetime:
         """Where charts end: now, or the end of the newest bucket of an archive that ended long ago."""
         now = self.snapshot.manifest.published_at
-        trends = self.daily()
-        if trends.empty:
+        last = "SELECT max(bucket_start) AS newest FROM trends WHERE grain = 'day' AND model_version = $model"
+        newest = self.query(last, model=self.model_version)["newest"].iloc[0]
+        if pd.isna(newest):
             return now
-        newest: datetime = trends["bucket_start"].max() + pd.Timedelta(days=1)
-        return now if now - newest < timedelta(days=3) else newest
-
-    def daily(self) -> pd.DataFrame:
-        """The daily rows of all series, under the active model."""
-        if "daily" not in self._tables:
-            where = (pc.field("grain") == "day") & (pc.field("model_version") == self.model_version)
-            columns = ["scope", "key", "bucket_start", "story_count", "negative_stories"]
-            self._tables["daily"] = self.rows("trends", where, columns)
-        return self._tables["daily"]
+        end: datetime = newest + pd.Timedelta(days=1)
+        return now if now - end < timedelta(days=3) else end
 
     @property
     def model_version(self) -> str:
@@ -100,14 +128,12 @@ class View:
 
     def series(self, scope: str, key: str, grain: str) -> Series:
         """One series over the shown time; its index rests on all that was published of its past."""
-        same = (pc.field("scope") == scope) & (pc.field("key") == key) & (pc.field("grain") == grain)
-        active = pc.field("model_version") == self.model_version
-        rows = self.rows("trends", same & active).sort_values("bucket_start").reset_index(drop=True)
+        one = {"scope": scope, "key": key, "grain": grain}
+        rows = self.query(_TRENDS, **one, model=self.model_version)
         rows = with_index(rows, grain) if len(rows) else rows
         until = self.until()
         since = until - SHOWN[grain]
-        columns = ["bucket_start", "expected", "low", "high", "p_value", "status"]
-        ranges = self.rows("expected", same & (pc.field("bucket_start") >= pa.scalar(since)), columns)
+        ranges = self.query(_RANGES, **one, since=since)
         rows = rows.rename(columns={"expected": "arrivals_expected"})
         rows = rows[rows["bucket_start"] >= since].merge(ranges, on="bucket_start", how="left")
         incidents = incidents_of(self, scope, key)
@@ -124,6 +150,13 @@ class View:
             _switches(self.table("models"), since),
             until,
         )
+
+
+def stories_of(view: View, scope: str, key: str, start: datetime, end: datetime, most: int) -> pd.DataFrame:
+    """The stories of a series that began in `[start, end)`, the most corroborated first; `found`: of how many."""
+    sql = _STORIES.format(which=_IN_SERIES[scope])
+    bound = {} if scope == "market" else {"key": key}
+    return view.query(sql, start=start, end=end, most=most, **bound)
 
 
 def _switches(models: pd.DataFrame, since: datetime) -> pd.DataFrame:
@@ -155,7 +188,7 @@ class Reader:
 def parse_series(value: object) -> tuple[str, str]:
     """(scope, key) of `scope:key`; the market for anything else."""
     scope, mark, key = str(value or "").partition(":")
-    return (scope, key) if mark and scope in _SCOPES and key else ("market", "all")
+    return (scope, key) if mark and scope in SCOPES and key else ("market", "all")
 
 
 def incidents_of(view: View, scope: str | None = None, key: str | None = None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Text, grid and background colours are left to the style sheet, so that one figur
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,9 @@ import plotly.graph_objects as go
 from dashboards.data import SHOWN, Series
 from dashboards.words import SEVERITY_MARK, plain
 
-__all__ = ["NEGATIVE", "NEUTRAL", "POSITIVE", "no_figure", "series_figure", "sparkline"]
+__all__ = [
+    "NEGATIVE", "NEUTRAL", "POSITIVE", "compare_figure", "coverage_figure", "no_figure", "series_figure", "sparkline",
+]  # fmt: skip
 
 # Blue and orange stay apart for every common colour blindness; the shapes say it again.
 NEGATIVE, NEUTRAL, POSITIVE, INDEX = "#dd7a26", "#a3adb8", "#3f86c4", "#6b7a8c"
@@ -25,6 +28,9 @@ ALARM = "#c23a54"
 _FLOOR = 0.5  # below this coverage the index is withheld
 _LEAST_FOR_SHARE = 8
 _FULL_HEIGHT: dict[str, Any] = {"yref": "paper", "y0": 0, "y1": 1}
+# Okabe and Ito's palette, which stays apart for every common colour blindness.
+_COMPARED = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _STEP = {"hour": pd.Timedelta(hours=1), "day": pd.Timedelta(days=1)}
 
 
@@ -54,6 +60,75 @@ def series_figure(series: Series) -> go.Figure:
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
     return figure
+
+
+def compare_figure(compared: Sequence[Series]) -> go.Figure:
+    """The indices of up to five series on one axis, each named at its end; colours and dashes both tell them apart."""
+    figure = go.Figure()
+    for n, series in enumerate(compared):
+        rows = _on_grid(series)
+        if rows.empty:
+            continue
+        line = {"color": _COMPARED[n % len(_COMPARED)], "width": 1.8, "dash": _DASHES[n % len(_DASHES)]}
+        index = rows["sentiment_index"].ffill(limit=3)
+        figure.add_scatter(
+            x=rows["bucket_start"],
+            y=index,
+            mode="lines",
+            name=plain(series.label),
+            line=line,
+            hovertemplate="%{y:+.1f}",
+        )
+        known = np.flatnonzero(index.notna())
+        if known.size:
+            last = int(known[-1])
+            figure.add_annotation(
+                x=rows["bucket_start"].iloc[last],
+                y=index.iloc[last],
+                text=plain(series.label),
+                showarrow=False,
+                xanchor="left",
+                xshift=5,
+                font={"color": line["color"], "size": 11},
+            )
+    first = compared[0]
+    _one_panel(figure, first, "index")
+    figure.update_layout(margin={"l": 46, "r": 130, "t": 8, "b": 22}, uirevision=f"compare:{first.grain}")
+    figure.update_yaxes(zeroline=True, zerolinewidth=1)
+    return figure
+
+
+def coverage_figure(series: Series) -> go.Figure | None:
+    """Coverage by bucket, in percent, what is under the floor marked; None where it is unknown throughout."""
+    rows = _on_grid(series)
+    if rows.empty or "coverage" not in rows or rows["coverage"].isna().all():
+        return None
+    share = (rows["coverage"] * 100).round(1)
+    thin = rows["coverage"] < _FLOOR
+    words = [
+        f"{value:.0f}% of {expected:.0f} expected; {arrived:.0f} arrived" if value == value else "unknown"
+        for value, expected, arrived in zip(share, rows["arrivals_expected"], rows["arrived"], strict=True)
+    ]
+    figure = go.Figure()
+    figure.add_bar(
+        x=rows["bucket_start"],
+        y=share,
+        marker={"color": np.where(thin, NEGATIVE, NEUTRAL), "line": {"width": 0}},
+        width=_STEP[series.grain].total_seconds() * 1000 * 0.84,
+        text=words,
+        textposition="none",
+        hovertemplate="%{text}<extra></extra>",
+    )
+    _one_panel(figure, series, "% covered")
+    figure.update_yaxes(range=[0, 104])
+    return figure
+
+
+def _one_panel(figure: go.Figure, series: Series, title: str) -> None:
+    _frame(figure, series, "")
+    figure.update_layout(
+        yaxis={"domain": [0, 1], "title_text": title}, yaxis2=None, yaxis3=None, yaxis4=None, xaxis={"anchor": "y"}
+    )
 
 
 def no_figure() -> go.Figure:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from dash import dcc, html
+from dash import html
 
 from dashboards import words
 from dashboards.data import View, ranked
 from dashboards.figures import sparkline
+from dashboards.pieces import Children, coded, series_link, tag, when_of
 
 __all__ = [
     "STALE_AFTER",
@@ -20,24 +20,21 @@ __all__ = [
     "banners",
     "feeds",
     "foot",
-    "moment",
-    "stories",
-    "tag",
     "tiles",
-    "title_link",
     "unusual",
 ]
 
 STALE_AFTER = timedelta(minutes=30)
 _SPARK_DAYS = 28
-_STORIES = 14
-Children = list[Any]
+_DAYS = """
+SELECT key, bucket_start, negative_stories, low, high FROM expected
+WHERE grain = 'day' AND scope = $scope AND bucket_start >= $since AND list_contains($keys::VARCHAR[], key)"""
 
 
 def banners(view: View | None, now: datetime, missing: str = "") -> Children:
     """The bars that cannot be missed: demo, stale, nothing published."""
     if view is None:
-        return [html.Div([html.B("Nothing to show yet. "), *_coded(missing)], className="bar stale")]
+        return [html.Div([html.B("Nothing to show yet. "), *coded(missing)], className="bar stale")]
     bars: Children = []
     if view.snapshot.demo:
         bars.append(
@@ -50,19 +47,14 @@ def banners(view: View | None, now: datetime, missing: str = "") -> Children:
     if as_of_ is None:
         bars.append(
             html.Div(
-                _coded("No news has come in yet. Run `barograph run`, or import an archive."), className="bar stale"
+                coded("No news has come in yet. Run `barograph run`, or import an archive."), className="bar stale"
             )
         )
     elif now - as_of_ > STALE_AFTER:
         age = words.age_words(as_of_, now)
         text = f" Nothing has come in for {age}. Run `barograph run`, or look at the scheduler."
-        bars.append(html.Div([html.B("STALE"), *_coded(text)], className="bar stale"))
+        bars.append(html.Div([html.B("STALE"), *coded(text)], className="bar stale"))
     return bars
-
-
-def _coded(text: str) -> Children:
-    """Our own words, with what stands between backticks set as code."""
-    return [html.Code(part) if n % 2 else part for n, part in enumerate(text.split("`"))]
 
 
 def as_of(view: View, now: datetime) -> Children:
@@ -162,7 +154,7 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
         body.append(
             html.Tr(
                 [
-                    html.Th(dcc.Link(row["label"], href=_href(scope, row["key"])), scope="row"),
+                    html.Th(series_link(scope, row["key"], row["label"]), scope="row"),
                     html.Td(
                         [
                             html.Div(
@@ -187,17 +179,9 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
 def _sparks(view: View, scope: str, rows: pd.DataFrame) -> dict[str, str]:
     last = rows["bucket_start"].iloc[0]
     grid = pd.date_range(last - pd.Timedelta(days=_SPARK_DAYS - 1), last, freq="D")
-    expected = view.table("expected")
-    same = (expected["scope"] == scope) & (expected["grain"] == "day") & (expected["bucket_start"] >= grid[0])
-    days = expected.loc[same & expected["key"].isin(rows["key"])].groupby("key")
+    days = view.query(_DAYS, scope=scope, keys=rows["key"].tolist(), since=grid[0].to_pydatetime()).groupby("key")
     columns = ["negative_stories", "low", "high"]
     return {str(key): sparkline(part.set_index("bucket_start")[columns].reindex(grid)) for key, part in days}
-
-
-def _href(scope: str, key: str) -> str:
-    from urllib.parse import urlencode
-
-    return "?" + urlencode({"series": f"{scope}:{key}"})
 
 
 def _above(row: pd.Series[Any]) -> bool:
@@ -218,7 +202,7 @@ def feeds(view: View, now: datetime) -> tuple[Children, str]:
         return [html.P("No feed is polled: what is shown came from archives.", className="quiet")], ""
     items = []
     for _, feed in late.iterrows():
-        silent = words.age_words(_moment(feed["last_new_at"]), now)
+        silent = words.age_words(when_of(feed["last_new_at"]), now)
         said = feed["late_sentence"] if feed["late"] else None
         error = feed["last_error"] if (feed["failures"] or 0) > 0 else None
         items.append(
@@ -244,72 +228,6 @@ def feeds(view: View, now: datetime) -> tuple[Children, str]:
     return [listing, html.P(line, className="more")], note
 
 
-def stories(view: View) -> tuple[html.Table | html.P, str]:
-    """The most corroborated stories of the newest 24 hours."""
-    rows = view.table("stories")
-    if rows.empty:
-        return html.P(_coded("No stories yet. They appear after `barograph fold`."), className="quiet"), ""
-    newest = rows["first_at"].max()
-    rows = rows[rows["first_at"] > newest - pd.Timedelta(days=1)].assign(weight=lambda r: r["polarity"].abs().fillna(0))
-    total = len(rows)
-    rows = rows.sort_values(["owners", "articles", "weight", "story_id"], ascending=[False, False, False, True])
-    body = [_story(row, newest) for _, row in rows.head(_STORIES).iterrows()]
-    head = html.Tr([html.Th(text, scope="col") for text in ("", "Story", "Told by", "Time")])
-    until = words.clock_words(newest, view.snapshot.manifest.published_at)
-    note = f"{min(_STORIES, total)} of {total} in the 24 hours to {until} UTC"
-    return html.Table([html.Thead(head), html.Tbody(body)], className="stories"), note
-
-
-def _story(row: pd.Series[Any], now: datetime) -> html.Tr:
-    mark, kind = words.polarity_mark(row["polarity"])
-    share = (
-        f"p(negative) {row['p_negative']:.2f}"
-        if row["p_negative"] == row["p_negative"]
-        else f"not scored: {row['status']}"
-    )
-    about = [str(name) for name in _listed(row["entities"])[:3]]
-    topic = row["topic"] if isinstance(row["topic"], str) else ""
-    line = " · ".join(part for part in (row["publisher"], topic.replace(" | ", " & "), ", ".join(about)) if part)
-    return html.Tr(
-        [
-            html.Td(html.Span(mark, className=kind, title=share), className="mark"),
-            html.Td(
-                [
-                    html.Div(title_link(row["title"], row["url"])),
-                    html.Div(
-                        [line, *(tag(str(theme).replace("_", " ")) for theme in _listed(row["themes"]))],
-                        className="more",
-                    ),
-                ]
-            ),
-            html.Td(words.corroboration_words(row["owners"], row["articles"]), className="told"),
-            html.Td(moment(row["first_at"], now), className="time"),
-        ]
-    )
-
-
-def title_link(title: object, url: object) -> html.A | html.Span:
-    """A headline, linked to its source where the address is http(s)."""
-    text = str(title) if isinstance(title, str) and title else "(no title)"
-    href = words.safe_url(url)
-    if href is None:
-        return html.Span(text)
-    return html.A(text, href=href, target="_blank", rel="noopener noreferrer nofollow", className="headline")
-
-
-def moment(when: Any, now: datetime) -> html.Time | html.Span:
-    """A time in UTC, short, with the whole of it on hover."""
-    there = _moment(when)
-    if there is None:
-        return html.Span("–")
-    return html.Time(words.clock_words(there, now), dateTime=there.isoformat(), title=f"{there:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def tag(text: str, kind: str = "") -> html.Span:
-    """A small label."""
-    return html.Span(text, className=f"tag {kind}".strip())
-
-
 def foot(view: View) -> Children:
     """Where the page comes from."""
     manifest = view.snapshot.manifest
@@ -319,14 +237,3 @@ def foot(view: View) -> Children:
         html.Span("all times UTC"),
         html.Span("▼ negative  ● neutral  ▲ positive"),
     ]
-
-
-def _moment(when: Any) -> datetime | None:
-    if when is None or pd.isna(when):
-        return None
-    there: datetime = pd.Timestamp(when).to_pydatetime()
-    return there
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return list(value) if isinstance(value, list | tuple | np.ndarray) else []

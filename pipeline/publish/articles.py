@@ -25,7 +25,8 @@ _ARTICLES = f""",
         GROUP BY ALL),
     behind AS (
         SELECT article_id, revision, list({{'start': start, 'end': "end", 'weight': weight}} ORDER BY start) AS words
-        FROM attributions WHERE model_version = $model_version AND entity_id = '' GROUP BY ALL),
+        FROM attributions
+        WHERE model_version = $model_version AND entity_id = '' AND recorded_at <= $as_of GROUP BY ALL),
     why AS (SELECT article_id, revision, list(DISTINCT theme ORDER BY theme) AS themes FROM themed GROUP BY ALL)
 SELECT n.story_id, n.article_id, c.revision, n.counted_at, n.novelty::BIGINT AS novelty, n.owner, a.publisher, a.title,
     a.url, a.published_at, a.first_seen_at, a.imported, a.language, coalesce(j.status, 'unscored') AS status,

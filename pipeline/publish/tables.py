@@ -219,6 +219,8 @@ TABLES: dict[str, Published] = {
             actor=_TEXT,
             recorded_at=_TIME,
         ),
+        # The card and the metrics (JSON) of the active version, as its artifact holds them.
+        _table("model_cards", "model_version", model_version=_TEXT, card=_TEXT, metrics=_TEXT),
         _table(
             "entities",
             "entity_id",

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.publish import search
+from pipeline.publish.labels import topic_key
 from pipeline.publish.manifest import Manifest, only_publisher, switch
 from pipeline.publish.parts import write_parts
 from pipeline.publish.tables import TABLES
@@ -42,6 +44,7 @@ COMPANIES = {
     "demo:tarnhelm-motors": "Tarnhelm Motors",
     "demo:ferncliff": "Ferncliff Pharma",
 }
+_MEASURED = {"n": 2388, "accuracy": 0.871, "macro_f1": 0.833, "recall": {"negative": 0.781}, "ece": 0.029}
 PUBLISHERS = ("Harbour Wire", "Northgate Post", "The Ledger Daily", "Meridian Finance")
 
 
@@ -64,6 +67,7 @@ def write(
             demo=demo,
             model=None if empty else (MODEL, 0.62),
         )
+        search.update(root, manifest.tables["stories"])
         switch(root, manifest)
     return manifest
 
@@ -90,6 +94,14 @@ def _filled(now: datetime, hostile: bool) -> dict[str, pd.DataFrame]:
         "unusual": unusual,
         "labels": labels,
         "stories": stories,
+        "articles": _articles(rng, now, stories),
+        "model_cards": pd.DataFrame(
+            {
+                "model_version": [MODEL],
+                "card": ["# A small model\n\nIt reads headlines. <script>document.title='owned'</script>"],
+                "metrics": [json.dumps({"final": {"tweets": {"all": {"sentiment": _MEASURED, "topic": None}}}})],
+            }
+        ),
         "incidents": incidents,
         "incident_events": events,
         "evidence": evidence,
@@ -268,7 +280,7 @@ def _stories(rng: np.random.Generator, now: datetime, hostile: bool) -> pd.DataF
                     "imported": day > 1,
                     "status": "scored",
                     "topic": topic,
-                    "topic_key": "company_news",
+                    "topic_key": topic_key(topic),
                     "p_negative": (1 - polarity) / 2,
                     "polarity": polarity,
                     "negative": polarity < -0.5,
@@ -277,6 +289,35 @@ def _stories(rng: np.random.Generator, now: datetime, hostile: bool) -> pd.DataF
                     "themes": themes,
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def _articles(rng: np.random.Generator, now: datetime, stories: pd.DataFrame) -> pd.DataFrame:
+    """Each story's articles: a copy every seven minutes; a negative first one has the words behind it."""
+    rows: list[dict[str, Any]] = []
+    for story in stories.to_dict("records"):
+        negative = float(story["p_negative"])
+        for n in range(story["articles"]):
+            at = story["first_at"] + timedelta(minutes=7 * n)
+            publisher = PUBLISHERS[n % max(1, story["owners"])]
+            away = float(np.clip(negative + rng.normal(0, 0.02), 0.01, 0.99)) if n else negative
+            towards = [
+                {"entity_id": entity, "name": COMPANIES[entity], "relevance": 0.9, "status": "scored",
+                 "p_negative": away, "p_neutral": (1 - away) / 2, "p_positive": (1 - away) / 2}
+                for entity in story["entity_ids"]
+            ]  # fmt: skip
+            words = [{"start": 0, "end": 10, "weight": 0.2}, {"start": 18, "end": 23, "weight": 0.8}]
+            rows.append(
+                {
+                    "story_id": story["story_id"], "article_id": f"{story['story_id']}-{n}", "revision": 0,
+                    "counted_at": at, "novelty": max(1, round(100 * 0.75**n)), "owner": publisher,
+                    "publisher": publisher, "title": story["title"], "url": story["url"], "published_at": at,
+                    "first_seen_at": at, "imported": story["imported"], "language": "en",
+                    "status": "abstained" if n == 5 else "scored", "p_negative": away, "p_neutral": (1 - away) / 2,
+                    "p_positive": (1 - away) / 2, "topic": story["topic"], "p_topic": 0.9, "entities": towards,
+                    "words": words if negative > 0.62 and not n else [], "themes": story["themes"],
+                }
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 

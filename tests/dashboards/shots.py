@@ -1,4 +1,4 @@
-"""Pictures of the page for docs/screenshots: `python -m tests.dashboards.shots PUBLISHED FOLDER`."""
+"""Pictures of the pages for docs/screenshots: `python -m tests.dashboards.shots PUBLISHED FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from dashboards.data import Reader, View, incidents_of
 from tests.dashboards.conftest import CHROMIUM, QUIET
-from tests.dashboards.test_browser import VIEWS, drawn, looking
+from tests.dashboards.test_browser import VIEWS, looking, settled
 
 
 def main(published: Path, folder: Path) -> None:
-    """Write morning-light.png, morning-dark.png and morning-phone.png of the snapshot under `published`."""
+    """Write PAGE-light.png, PAGE-dark.png and PAGE-phone.png of each page of the snapshot under `published`."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        for view in VIEWS:
-            with looking(browser, published, view=view) as (page, _):
-                drawn(page)
-                page.wait_for_timeout(1500)
-                page.screenshot(path=folder / f"morning-{view}.png", full_page=view == "phone")
+        for name, address in addresses(Reader(published).view()).items():
+            for view in VIEWS:
+                with looking(browser, published, address, view=view) as (page, _):
+                    settled(page)
+                    page.screenshot(path=folder / f"{name}-{view}.png", full_page=view == "phone")
         browser.close()
+
+
+def addresses(view: View) -> dict[str, str]:
+    """One address of each page: of the worst incident, its series, and the most told negative story."""
+    incidents = incidents_of(view)
+    worst = incidents[incidents["kind"] == "negative_share"].head(1)
+    told = "SELECT story_id FROM stories WHERE negative ORDER BY owners DESC, articles DESC, story_id LIMIT 1"
+    found = {"morning": "", "feeds": "feeds?which=all", "model": "model", "incidents": "incidents?state=all"}
+    for _, row in worst.iterrows():
+        found["incident"] = f"incidents/{row['incident_id']}"
+        found["series"] = f"series?series={row['scope']}:{row['key']}&grain=hour"
+    for story_id in view.query(told)["story_id"]:
+        found["story"] = f"story/{story_id}"
+    return found
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,6 @@ from tests.dashboards import sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-# For the pictures in docs/; read here, since tests run without our variables.
-SCREENSHOTS = os.environ.get("BAROGRAPH_SCREENSHOTS")
 PATIENCE = 120_000
 expect.set_options(timeout=PATIENCE)
 VIEWS = {
@@ -34,7 +31,7 @@ def looking(browser: Browser, root: Path, query: str = "", view: str = "light") 
     trouble: list[str] = []
     settings = Settings(store={"published": root}, dashboard={"port": 0})
     with server_in_thread(settings) as address:
-        page = browser.new_page(**VIEWS[view])  # type: ignore[arg-type]
+        page = browser.new_page(timezone_id="Asia/Kolkata", **VIEWS[view])  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda m: trouble.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
@@ -51,6 +48,14 @@ def drawn(page: Page) -> None:
     expect(page.locator("#topics table, #topics .quiet").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#chart .main-svg").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#incidents .incident, #incidents .quiet").first).to_be_visible(timeout=PATIENCE)
+
+
+def settled(page: Page) -> None:
+    """Until the page is filled and its charts are drawn."""
+    expect(page.locator("#page .panel").first).to_be_visible()
+    for chart in page.locator(".dash-graph").all():
+        expect(chart.locator(".main-svg").first).to_be_visible()
+    page.wait_for_timeout(1500)
 
 
 @pytest.fixture
@@ -74,11 +79,6 @@ def test_the_page_shows_everything_without_an_error_or_a_request_elsewhere(
         assert wide, "the page scrolls sideways"
         page.locator("#incidents summary").nth(1).click()
         expect(page.locator("#incidents details[open] .evidence")).to_contain_text("range 2–9")
-        if SCREENSHOTS:
-            page.locator("#incidents summary").nth(1).click()
-            page.mouse.move(0, 0)
-            page.wait_for_timeout(500)
-            page.screenshot(path=Path(SCREENSHOTS) / f"morning-{view}.png", full_page=view == "phone")
         assert trouble == []
 
 
@@ -107,15 +107,82 @@ def test_an_inline_script_is_refused_by_the_policy(browser: Browser, tmp_path: P
         assert any("Content Security Policy" in line for line in trouble)
 
 
+PAGES = {
+    "series?series=topic:energy&grain=hour": "Energy",
+    "story/s0000": "Harrowgate Mutual faces solvency probe",
+    "incidents": "Pellworth Cannery",
+    "incidents/i3": "usual 5, range 2–9",
+    "feeds": "The Ledger Daily",
+    "model": "A small model",
+    "search?q=brightwater": "Brightwater Bank lifts",
+    "nowhere": "No page has the address /nowhere",
+}
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_each_page_opens_from_its_address_without_trouble(
+    browser: Browser, tmp_path: Path, now: datetime, address: str
+) -> None:
+    sample.write(tmp_path, now=now)
+    for view in ("light", "phone"):
+        with looking(browser, tmp_path, address, view=view) as (page, trouble):
+            expect(page.locator("#page")).to_contain_text(PAGES[address])
+            settled(page)
+            wide = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+            assert wide, f"{address} scrolls sideways on a {view}"
+            assert page.title().endswith(" · Barograph")
+            assert trouble == []
+
+
 def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp_path: Path, now: datetime) -> None:
     sample.write(tmp_path, now=now)
-    with looking(browser, tmp_path, "?series=topic:energy&grain=hour") as (page, trouble):
-        expect(page.locator("#chart-title")).to_have_text("Energy")
-        expect(page.locator("#grain label.selected")).to_have_text("Hours")
+    with looking(browser, tmp_path) as (page, trouble):
+        drawn(page)
         page.locator("#topics a", has_text="Markets").click()
         expect(page.locator("#chart-title")).to_have_text("Markets")
-        page.locator("#grain label", has_text="Days").click()
-        page.wait_for_url("**/?series=topic%3Amarkets&grain=day")
+        page.wait_for_url("**/series?series=topic%3Amarkets&grain=day")
+        page.get_by_role("navigation", name="Hours or days").get_by_text("Hours").click()
+        page.wait_for_url("**/series?series=topic%3Amarkets&grain=hour")
+        page.locator("#series").click()
+        page.get_by_placeholder("company, topic").fill("lumen")
+        page.get_by_text("Company: Lumenwerk").click()
+        page.wait_for_url("**/series?series=entity%3Ademo%3Alumenwerk&grain=hour")
+        expect(page.locator("#chart-title")).to_have_text("Lumenwerk")
+        page.go_back()
+        expect(page.locator("#chart-title")).to_have_text("Markets")
+        assert trouble == []
+
+
+def test_a_zoom_chooses_the_stories_and_stands_in_the_address(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    start, end = (now - timedelta(days=9)).date(), (now - timedelta(days=6)).date()
+    chart = "document.querySelector('#series-chart .js-plotly-plot')"
+    zoom = f"Plotly.relayout({chart}, {{'xaxis.range': ['{start}', '{end}']}})"
+    with looking(browser, tmp_path, "series?series=market:all&grain=day") as (page, trouble):
+        settled(page)
+        note = page.locator("#series-stories-note").text_content() or ""
+        page.evaluate(zoom)
+        page.wait_for_url(f"**from={start}&to={end}")
+        expect(page.locator("#series-stories-note")).not_to_have_text(note)
+        shown = page.locator("#series-stories-note").text_content() or ""
+        page.reload()
+        settled(page)
+        expect(page.locator("#series-stories-note")).to_have_text(shown)
+        assert trouble == []
+
+
+def test_times_are_shown_in_the_readers_zone_when_asked(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    with looking(browser, tmp_path, "story/s0000") as (page, trouble):
+        time = page.locator("#articles time").first
+        expect(time).to_be_visible()
+        told = time.text_content()
+        page.locator("#zone").click()
+        expect(page.locator("#zone")).not_to_have_text("times: UTC")
+        expect(time).not_to_have_text(told or "")
+        assert "UTC" in (time.get_attribute("title") or "")
+        page.locator("#zone").click()
+        expect(time).to_have_text(told or "")
         assert trouble == []
 
 

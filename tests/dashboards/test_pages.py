@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pandas as pd
 import pytest
 from dash import html
 
 from dashboards import panels
+from dashboards.address import Asked, href
 from dashboards.app import create_app
+from dashboards.controls import zoomed
 from dashboards.data import Reader, View, incidents_of, parse_series, ranked
+from dashboards.evidence import incident_list
 from dashboards.export import safe_cell, spreadsheet_safe
-from dashboards.incidents import incidents
+from dashboards.pages import PAGES, page_of
+from dashboards.pages.morning import since
+from dashboards.pages.story import marked
 from dashboards.serve import server_in_thread
+from dashboards.stories import newest_stories
 from pipeline.errors import PortInUse, SnapshotMissing
 from pipeline.settings import Settings
 from tests.dashboards import sample
+from tests.dashboards.sample import MODEL
 
 
 def _text(part: Any) -> str:
@@ -37,6 +45,13 @@ def _links(part: Any) -> list[str]:
         return [link for child in part for link in _links(child)]
     own = [part.href] if isinstance(part, html.A) else []
     return own + (_links(part.children) if hasattr(part, "children") else [])
+
+
+def _ids(part: Any) -> list[str]:
+    if isinstance(part, list | tuple):
+        return [name for child in part for name in _ids(child)]
+    own = [part.id] if isinstance(getattr(part, "id", None), str) else []
+    return own + (_ids(part.children) if hasattr(part, "children") else [])
 
 
 def test_the_most_unusual_comes_first_and_the_young_say_so(view: View) -> None:
@@ -69,8 +84,8 @@ def test_demo_and_stale_and_empty_are_bars(view: View, tmp_path: Path) -> None:
     empty = Reader(tmp_path).view()
     assert "No news has come in yet" in _text(panels.banners(empty, fresh))
     assert "DEMO" not in _text(panels.banners(empty, fresh))
-    assert "No stories yet" in _text(panels.stories(empty))
-    assert "None so far" in _text(incidents(empty, fresh))
+    assert "No stories yet" in _text(newest_stories(empty))
+    assert "None so far" in _text(incident_list(empty, fresh))
     assert "no stories" in _text(panels.tiles(empty, None))
 
 
@@ -84,7 +99,7 @@ def test_late_feeds_are_named_with_their_silence_and_last_error(view: View) -> N
 
 
 def test_an_incident_unfolds_to_its_evidence(view: View) -> None:
-    shown, note = incidents(view, sample.NOW)
+    shown, note = incident_list(view, sample.NOW)
     assert note == "4 open, 1 resolved"
     assert [d.id for d in shown] == ["incident-i1", "incident-i3", "incident-i2", "incident-i4", "incident-i5"]
     event, topic = _text(shown[0]), _text(shown[1])
@@ -99,11 +114,123 @@ def test_an_incident_unfolds_to_its_evidence(view: View) -> None:
 def test_a_link_of_a_feed_is_a_web_address_or_no_link(tmp_path: Path) -> None:
     sample.write(tmp_path, hostile=True)
     hostile = Reader(tmp_path).view()
-    table, _ = panels.stories(hostile)
+    table, _ = newest_stories(hostile)
     assert sample.HOSTILE in _text(table)
-    links = _links(table) + _links(incidents(hostile, sample.NOW)[0])
+    links = _links(table) + _links(incident_list(hostile, sample.NOW)[0])
     assert links
     assert all(link.startswith("https://") for link in links)
+
+
+SHOWN = {
+    "/": ("Morning", ["Unusual topics", "Top stories", "Harrowgate Mutual"]),
+    "/series?series=topic:energy&grain=hour": ("Energy", ["Stories in view", "Ostermark Energy cuts output guidance"]),
+    "/series?series=entity:demo:harrowgate-mutual&with=topic:macro": ("Harrowgate Mutual", ["Compared", "i2"]),
+    "/story/s0000": ("Harrowgate Mutual faces solvency", ["made negative by", "Towards each company", "75"]),
+    "/incidents": ("Incidents", ["Pellworth Cannery", "4 of 4 shown"]),
+    "/incidents?state=past": ("Incidents", ["61 of 118 stories negative", "1 of 1 shown"]),
+    "/incidents?q=bankruptcy+pellworth": ("Incidents", ["1 of 1 shown"]),
+    "/incidents?q=nonesuch": ("Incidents", ["No incident has all these words"]),
+    "/incidents/i3": ("Topic: Legal and regulation", ["usual 5, range 2–9", "first · warning", "Negative (5)"]),
+    "/feeds": ("Feeds", ["The Ledger Daily", "9 h ago"]),
+    "/feeds?which=all": ("Feeds", ["Harbour Wire"]),
+    "/model": (MODEL, ["0.871", "A small model", "To be labelled"]),
+    "/search?q=brightwater+-kestrel": ("Search", ["Brightwater Bank lifts"]),
+    "/search?q=nonesuch": ("Search", ["No title of the last 90 days"]),
+}
+
+
+@pytest.mark.parametrize("address", SHOWN)
+def test_every_page_shows_what_it_was_asked_for(view: View, address: str) -> None:
+    path, _, query = address.partition("?")
+    page = page_of(path)
+    assert page is not None
+    _, content = page.show(view, Asked.parse(path, query), sample.NOW)
+    said = _text(content) + " ".join(_ids(content))
+    for words in (*SHOWN[address][1], *([SHOWN[address][0]] if path != "/series" else [])):
+        assert words in said, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_every_page_says_something_where_nothing_is(tmp_path: Path, page: Any) -> None:
+    sample.write(tmp_path, empty=True)
+    _, content = page.show(Reader(tmp_path).view(), Asked(page.path), sample.NOW)
+    assert len(_text(content)) > 40
+
+
+@pytest.mark.parametrize("path", ["/incidents/none", "/story/none", "/story/'; DROP TABLE stories; --"])
+def test_what_is_not_there_says_where_to_go(view: View, path: str) -> None:
+    page = page_of(path)
+    assert page is not None
+    _, content = page.show(view, Asked.parse(path, ""), sample.NOW)
+    assert "is in this snapshot" in _text(content)
+
+
+def test_nothing_has_an_address_without_a_page() -> None:
+    assert page_of("/nowhere") is None
+    assert page_of("/story/s0000") is page_of("/story")
+
+
+def test_since_you_last_looked_counts_what_came_after(view: View) -> None:
+    said = since(view, sample.NOW - timedelta(hours=3), sample.NOW)
+    recent = view.table("stories")["first_at"] > pd.Timestamp(sample.NOW - timedelta(hours=3))
+    assert said.startswith("Since you last looked (3 h ago): ")
+    assert f"{recent.sum()} new stories" in said
+    assert "2 incidents opened, 0 resolved" in said
+
+
+def test_an_address_is_read_and_written_without_loss() -> None:
+    asked = Asked.parse("/series", "?series=entity%3Aa%26b&grain=hour&from=2026-03-01T00:00:00")
+    assert asked.text("series") == "entity:a&b"
+    assert asked.moment("from") == datetime(2026, 3, 1, tzinfo=UTC)
+    assert asked.one_of("grain", ("day", "week"), "day") == "day"
+    assert Asked.parse("/series", asked.href(**{"from": None}).partition("?")[2]).values == {
+        "series": "entity:a&b", "grain": "hour",
+    }  # fmt: skip
+    assert href("/story/a b?c") == "/story/a%20b%3Fc"
+    assert Asked.parse(None, None) == Asked()
+
+
+@pytest.mark.parametrize(
+    ("event", "span"),
+    [
+        (
+            {"xaxis.range[0]": "2026-03-01 10:30:00.5", "xaxis.range[1]": "2026-03-02"},
+            ("2026-03-01T10:30:00", "2026-03-02"),
+        ),
+        ({"xaxis.range": ["2026-03-01", "2026-03-02"]}, ("2026-03-01", "2026-03-02")),
+        ({"xaxis.autorange": True}, ("", "")),
+        ({"autosize": True}, None),
+        ({"yaxis.range[0]": 1, "yaxis.range[1]": 2}, None),
+        ({}, None),
+    ],
+)
+def test_a_zoom_is_read_from_what_plotly_tells(event: dict[str, Any], span: tuple[str, str] | None) -> None:
+    assert zoomed(event) == span
+
+
+def test_the_words_behind_a_score_are_marked_and_nothing_is_lost() -> None:
+    title = "Velmont <b>falls</b> hard"
+    places = [(11, 16, 0.8), (21, 99, 0.3), (0, 7, -0.4)]
+    behind = [{"start": start, "end": end, "weight": weight} for start, end, weight in places]
+    parts = marked(title, behind)
+    assert _text(parts).replace(" ", "") == title.replace(" ", "")
+    assert [part.children for part in parts if isinstance(part, html.Mark)] == ["falls", "hard"]
+    assert marked(title, [{"start": 0, "end": 7, "weight": -0.4}]) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "ATTACH '/tmp/x.duckdb'",
+        "COPY stories TO '/tmp/x.csv'",
+        "SET threads = 9",
+        "INSTALL httpfs",
+    ],
+)
+def test_the_pages_reach_nothing_but_the_snapshot(view: View, sql: str) -> None:
+    with pytest.raises(duckdb.Error):
+        view.query(sql)
 
 
 def test_the_view_follows_the_pointer(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The incident panel: what fired, and, unfolded, all it rests on."""
+"""An incident and all it rests on, as the message had it: in the list of the morning, and on its own page."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from dash import html
+from dash import dcc, html
 
 from dashboards import words
+from dashboards.address import href
 from dashboards.data import View, evidence_of, incidents_of
-from dashboards.panels import moment, tag, title_link
+from dashboards.pieces import Children, moment, quiet, tag, title_link
 
-__all__ = ["incidents"]
+__all__ = ["evidence_blocks", "incident_list", "incident_rows", "state_of"]
 
 _SHOWN, _NEGATIVE, _COUNTER = 12, 6, 2
 
 
-def incidents(view: View, now: datetime) -> tuple[list[Any], str]:
+def incident_list(view: View, now: datetime) -> tuple[Children, str]:
     """The newest incidents, open ones first, each with its evidence folded; and a note on how many there are."""
     rows = incidents_of(view)
     if rows.empty:
-        return [
-            html.P(
-                "None so far. Rules fire once a series has a past, events and silent feeds at once.", className="quiet"
-            )
-        ], ""
+        return [quiet("None so far. Rules fire once a series has a past, events and silent feeds at once.")], ""
     live = int(rows["open"].sum())
-    return [
-        _incident(view, row, now) for _, row in rows.head(_SHOWN).iterrows()
-    ], f"{live} open, {len(rows) - live} resolved"
+    return incident_rows(view, rows, now), f"{live} open, {len(rows) - live} resolved"
+
+
+def incident_rows(view: View, rows: pd.DataFrame, now: datetime) -> Children:
+    """Some incidents (`incidents_of`), each with its evidence folded; the first ones, where there are many."""
+    return [_incident(view, row, now) for _, row in rows.head(_SHOWN).iterrows()]
 
 
 def _incident(view: View, row: pd.Series[Any], now: datetime) -> html.Details:
     severity = str(row["severity"])
-    state = "resolved" if not row["open"] else str(row["state"])
+    state = state_of(row)
     return html.Details(
         [
             html.Summary(
@@ -63,31 +63,48 @@ def _incident(view: View, row: pd.Series[Any], now: datetime) -> html.Details:
                     ),
                 ]
             ),
-            html.Div(_evidence(evidence_of(view, row["incident_id"]), now), className="evidence"),
+            html.Div(
+                [
+                    *evidence_blocks(evidence_of(view, row["incident_id"]), now),
+                    dcc.Link("its own page", href=href(f"/incidents/{row['incident_id']}"), className="more"),
+                ],
+                className="evidence",
+            ),
         ],
         className=f"incident {state}",
         id=f"incident-{row['incident_id']}",
     )
 
 
-def _evidence(found: dict[str, list[dict[str, Any]]], now: datetime) -> list[Any]:
-    blocks: list[Any] = [html.P(words.decision_words(decision)) for decision in found["decision"][:1]]
+def state_of(row: pd.Series[Any]) -> str:
+    """The state a person is told."""
+    return "resolved" if not row["open"] else str(row["state"])
+
+
+def evidence_blocks(
+    found: dict[str, list[dict[str, Any]]],
+    now: datetime,
+    negative_shown: int = _NEGATIVE,
+    counter_shown: int = _COUNTER,
+) -> Children:
+    """Decision, feeds and articles of an incident (`evidence_of`), the most negative first, counter-evidence last."""
+    blocks: Children = [html.P(words.decision_words(decision)) for decision in found["decision"][:1]]
     blocks += [html.P(str(feed.get("sentence", ""))) for feed in found["feed"][:3]]
     # The same article may have been kept again at a later step of the incident's life.
     articles = list({(a.get("article_id"), a.get("revision")): a for a in found["article"]}.values())
     against = [a for a in articles if a.get("role") == "counter"]
     negative = sorted((a for a in articles if a.get("role") != "counter"), key=lambda a: -(a.get("p_negative") or 0))
-    blocks += _articles("Negative", negative, _NEGATIVE, now)
-    blocks += _articles("Counter-evidence", against, _COUNTER, now)
+    blocks += _articles("Negative", negative, negative_shown, now)
+    blocks += _articles("Counter-evidence", against, counter_shown, now)
     kept = sum(len(rows) for rows in found.values())
     if not kept:
-        return [html.P("No evidence row is in this snapshot.", className="quiet")]
+        return [quiet("No evidence row is in this snapshot.")]
     version = next((d.get("model_version") for d in found["decision"]), None)
     blocks.append(html.P(f"{kept} rows of evidence" + (f" · scored by {version}" if version else ""), className="more"))
     return blocks
 
 
-def _articles(name: str, articles: list[dict[str, Any]], limit: int, now: datetime) -> list[Any]:
+def _articles(name: str, articles: list[dict[str, Any]], limit: int, now: datetime) -> Children:
     if not articles:
         return []
     more = len(articles) - limit

@@ -1,0 +1,40 @@
+// What only the browser can do: the title of the tab, and times in the reader's own zone.
+"use strict";
+window.dash_clientside = window.dash_clientside || {};
+window.dash_clientside.barograph = {
+  title: function (name) {
+    document.title = !name || name === "Morning" ? "Barograph" : name + " · Barograph";
+    return window.dash_clientside.no_update;
+  },
+};
+(function () {
+  const KEY = "barograph-zone";
+  const local = () => { try { return localStorage.getItem(KEY) === "local"; } catch (e) { return false; } };
+  const format = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+  // Each time keeps what the server wrote, so that a switch back is exact.
+  function tell(node) {
+    if (node.dataset.utc === undefined || (node.dataset.shown !== undefined && node.textContent !== node.dataset.shown)) {
+      node.dataset.utc = node.textContent;
+    }
+    const text = local() ? format.format(new Date(node.dateTime)) : node.dataset.utc;
+    node.dataset.shown = text;
+    if (node.textContent !== text) node.textContent = text;
+  }
+  function all() {
+    document.querySelectorAll("time[datetime]").forEach(tell);
+    const button = document.getElementById("zone");
+    const name = local() ? "times: " + (Intl.DateTimeFormat().resolvedOptions().timeZone || "local") : "times: UTC";
+    if (button && button.textContent !== name) button.textContent = name;
+  }
+  document.addEventListener("click", function (event) {
+    if (event.target.id !== "zone") return;
+    try { localStorage.setItem(KEY, local() ? "utc" : "local"); } catch (e) { /* private window: this page only */ }
+    all();
+  });
+  let waiting = false;
+  new MutationObserver(function () {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(function () { waiting = false; all(); });
+  }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
+})();

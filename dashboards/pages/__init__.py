@@ -1,0 +1,47 @@
+"""The pages: each is a pure function from a view of the snapshot, the address and the clock to what is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from dashboards.address import Asked
+from dashboards.data import View
+from dashboards.pages import feeds, incidents, model, morning, search, series, story
+
+__all__ = ["PAGES", "Page", "page_of"]
+
+
+class Shows(Protocol):
+    """Title and content of a page for one address."""
+
+    def __call__(self, view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]: ...
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page. `path` is the first part of its addresses; `title` stands in the navigation, where it is listed."""
+
+    path: str
+    title: str
+    show: Shows
+    listed: bool = True
+
+
+PAGES = (
+    Page("/", "Morning", morning.show),
+    Page("/series", "Series", series.show),
+    Page("/incidents", "Incidents", incidents.show),
+    Page("/feeds", "Feeds", feeds.show),
+    Page("/model", "Model", model.show),
+    Page("/search", "Search", search.show),
+    Page("/story", "Story", story.show, listed=False),
+)
+_BY_PATH: dict[str, Page] = {page.path: page for page in PAGES}
+
+
+def page_of(path: str) -> Page | None:
+    """The page for an address; None where nothing is."""
+    first = "/" + path.strip("/").partition("/")[0]
+    return _BY_PATH.get(first)

@@ -1,0 +1,191 @@
+"""Incidents: what is firing and what was, found by state and word; and one incident with its evidence and its life."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from dash import dcc, html
+
+from dashboards import words
+from dashboards.address import Asked, href
+from dashboards.charts import chart, legend, said
+from dashboards.data import SCOPES, View, evidence_of, incidents_of
+from dashboards.evidence import evidence_blocks, state_of
+from dashboards.figures import series_figure
+from dashboards.pieces import Children, aria, moment, panel, quiet, series_link, switch, tag, text_of, when_of
+
+__all__ = ["show"]
+
+_STATES = {"open": "Open", "past": "Past", "all": "All"}
+_MOST = 200
+_ALL = 10_000
+
+
+def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    """`/incidents`, asked for `state` and `q`; `/incidents/ID` is one of them."""
+    incident_id = asked.path.strip("/").partition("/")[2]
+    return _one(view, incident_id, now) if incident_id else _list(view, asked, now)
+
+
+def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    rows = incidents_of(view)
+    live = int(rows["open"].sum())
+    state = asked.one_of("state", tuple(_STATES), "open" if live else "all")
+    wanted = asked.text("q").casefold().split()
+    if state != "all":
+        rows = rows[rows["open"] == (state == "open")]
+    if wanted:
+        columns = ["label", "summary", "rule", "severity", "key"]
+        texts = rows[columns].fillna("").astype(str).agg(" ".join, axis=1).str.casefold()
+        rows = rows[[all(word in text for word in wanted) for text in texts]]
+    box = html.Div(
+        [
+            dcc.Input(
+                id="incident-words",
+                value=asked.text("q"),
+                placeholder="company, rule, severity …",
+                debounce=True,
+                type="search",
+                className="find",
+            ),
+            switch(asked, "state", _STATES, state, "Which incidents"),
+        ],
+        className="controls",
+    )
+    note = f"{min(len(rows), _MOST)} of {len(rows)} shown; {live} open in all"
+    content = _table(rows.head(_MOST), now) if len(rows) else quiet(_nothing(state, bool(wanted)))
+    return "Incidents", [
+        html.H1("Incidents", className="hidden"),
+        panel("incident-list", "Incidents", content, note, box),
+    ]
+
+
+def _nothing(state: str, searched: bool) -> str:
+    if searched:
+        return "No incident has all these words. Take one away, or look among all."
+    return (
+        "Nothing is open."
+        if state == "open"
+        else "None so far. Try a rule on the past: `barograph backtest rules.toml`."
+    )
+
+
+def _table(rows: pd.DataFrame, now: datetime) -> html.Table:
+    head = html.Tr([html.Th(text, scope="col") for text in ("", "What", "State", "Rule", "Fired", "Resolved")])
+    return html.Table([html.Thead(head), html.Tbody([_row(row, now) for _, row in rows.iterrows()])], className="list")
+
+
+def _row(row: pd.Series[Any], now: datetime) -> html.Tr:
+    severity, state = str(row["severity"]), state_of(row)
+    mark = html.Span(
+        words.SEVERITY_MARK.get(severity, "○"), className=f"sev {severity}", role="img", **aria(label=severity)
+    )
+    return html.Tr(
+        [
+            html.Td(mark, className="mark"),
+            html.Td(
+                [
+                    dcc.Link(
+                        text_of(row["label"]) or row["key"],
+                        href=href(f"/incidents/{row['incident_id']}"),
+                        className="headline",
+                    ),
+                    html.Div(text_of(row["summary"]), className="more"),
+                ]
+            ),
+            html.Td([tag(severity, severity), tag(state, state), *_extra(row)]),
+            html.Td(row["rule"], className="told"),
+            html.Td(moment(row["fired_at"], now), className="time"),
+            html.Td(moment(row["resolved_at"], now), className="time"),
+        ]
+    )
+
+
+def _extra(row: pd.Series[Any]) -> Children:
+    extra = [tag("single source", "single")] if row["single_source"] is True else []
+    if text_of(row["suppressed_by"]):
+        extra.append(tag("suppressed", "single"))
+    if text_of(row["acknowledged_by"]):
+        extra.append(tag(f"acknowledged by {row['acknowledged_by']}"))
+    return extra
+
+
+def _one(view: View, incident_id: str, now: datetime) -> tuple[str, list[Any]]:
+    rows = incidents_of(view)
+    rows = rows[rows["incident_id"] == incident_id]
+    if rows.empty:
+        gone = quiet("No incident of that name is in this snapshot. It may be newer than the last `barograph publish`.")
+        return "Incident", [panel("incident", "Incident", [gone, dcc.Link("All incidents", href="/incidents")])]
+    row = rows.iloc[0]
+    label, severity = text_of(row["label"]) or str(row["key"]), str(row["severity"])
+    head = html.Section(
+        [
+            html.H1(
+                [html.Span(words.SEVERITY_MARK.get(severity, "○"), className=f"sev {severity}"), " ", label],
+                id="incident-title",
+            ),
+            html.P(text_of(row["summary"]), className="lead"),
+            html.Div([tag(severity, severity), tag(state_of(row), state_of(row)), *_extra(row)], className="tags"),
+            html.P(_facts(row, now), className="more"),
+        ],
+        className="panel head-panel",
+    )
+    evidence = evidence_blocks(evidence_of(view, incident_id), now, negative_shown=_ALL, counter_shown=_ALL)
+    side = [
+        panel("life", "Its life", _life(view, incident_id, now)),
+        panel("commands", "From the command line", _commands(row)),
+    ]
+    wide = [panel("evidence", "Evidence, as the message had it", html.Div(evidence, className="evidence"))]
+    if row["scope"] in SCOPES:
+        series = view.series(
+            row["scope"], row["key"], "hour" if now - row["fired_at"] < pd.Timedelta(days=7) else "day"
+        )
+        drawn = [legend(), chart(series_figure(series), f"{series.label}: {said(series)}")]
+        where = series_link(row["scope"], row["key"], "the whole series", series.grain)
+        wide.insert(
+            0, panel("around", series.label, drawn, said(series), html.Span(where, className="all"), "chart-panel")
+        )
+    return label, [
+        head,
+        html.Div([html.Div(wide, className="wide"), html.Div(side, className="side")], className="grid"),
+    ]
+
+
+def _facts(row: pd.Series[Any], now: datetime) -> Children:
+    told: Children = ["Rule ", html.B(row["rule"]), " · fired ", moment(row["fired_at"], now)]
+    if when_of(row["resolved_at"]):
+        told += [" · resolved ", moment(row["resolved_at"], now)]
+    else:
+        told += [" · last seen ", moment(row["last_seen_at"], now)]
+    return [*told, " · scored by ", html.B(text_of(row["model_version"]) or "no model")]
+
+
+def _life(view: View, incident_id: str, now: datetime) -> html.Ol | html.P:
+    """The steps of its life, oldest first, each with its reason and who took it."""
+    events = view.table("incident_events")
+    events = events[events["incident_id"] == incident_id].sort_values(["seq", "event_id"])
+    if events.empty:
+        return quiet("No step is in this snapshot.")
+    items = []
+    for _, event in events.iterrows():
+        who = f" by {event['actor']}" if text_of(event["actor"]) else ""
+        reason = text_of(event["reason"]).replace("_", " ").lower()
+        items.append(
+            html.Li(
+                [
+                    moment(event["happened_at"], now),
+                    html.B(f" {event['action']}{who}"),
+                    html.Div(f"{reason} · {event['severity']}", className="more"),
+                ],
+                className=str(event["action"]),
+            )
+        )
+    return html.Ol(items, className="life")
+
+
+def _commands(row: pd.Series[Any]) -> html.Ul:
+    name = row["incident_id"]
+    lines = (f"barograph incidents show {name}", f"barograph incidents ack {name}", f"barograph replay {name}")
+    return html.Ul([html.Li(html.Code(line)) for line in lines], className="commands")

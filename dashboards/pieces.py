@@ -1,0 +1,104 @@
+"""The small pieces every page is put together from. Feed text goes in as text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dash import dcc, html
+
+from dashboards import words
+from dashboards.address import Asked, href
+
+__all__ = [
+    "Children", "aria", "coded", "listed", "moment", "panel", "quiet", "series_link", "switch", "tag", "text_of",
+    "title_link", "when_of",
+]  # fmt: skip
+
+Children = list[Any]
+
+
+def aria(**values: str) -> dict[str, Any]:
+    """Attributes for a screen reader: `aria(label="…")`."""
+    return {f"aria-{name}": value for name, value in values.items()}
+
+
+def panel(name: str, title: str, content: Any, note: Any = "", controls: Any = None, kind: str = "") -> html.Section:
+    """A titled box. `name` becomes the id of what is in it."""
+    head: Children = [html.H2(title, id=f"{name}-title"), html.Span(note, id=f"{name}-note", className="note")]
+    if controls is not None:
+        head.append(controls)
+    return html.Section(
+        [html.Div(head, className="panel-head"), html.Div(content, id=name)],
+        className=f"panel {kind}".strip(),
+        **aria(labelledby=f"{name}-title"),
+    )
+
+
+def switch(asked: Asked, name: str, choices: Mapping[str, str], now: str, label: str) -> html.Nav:
+    """One choice among few, each a link to the same view with that value."""
+    links = [
+        dcc.Link(text, href=asked.href(**{name: value}))
+        if value != now
+        else html.Span(text, className="on", **aria(current="true"))
+        for value, text in choices.items()
+    ]
+    return html.Nav(links, className="switch", **aria(label=label))
+
+
+def quiet(text: str) -> html.P:
+    """What is said where there is nothing to show."""
+    return html.P(coded(text), className="quiet")
+
+
+def coded(text: str) -> Children:
+    """Our own words, with what stands between backticks set as code."""
+    return [html.Code(part) if n % 2 else part for n, part in enumerate(text.split("`"))]
+
+
+def tag(text: str, kind: str = "") -> html.Span:
+    """A small label."""
+    return html.Span(text, className=f"tag {kind}".strip())
+
+
+def title_link(title: object, url: object) -> html.A | html.Span:
+    """A headline, linked to its source where the address is http(s)."""
+    text = text_of(title) or "(no title)"
+    address = words.safe_url(url)
+    if address is None:
+        return html.Span(text)
+    return html.A(text, href=address, target="_blank", rel="noopener noreferrer nofollow", className="headline")
+
+
+def series_link(scope: str, key: str, label: str, grain: str = "day") -> dcc.Link:
+    """A link to the page of a series."""
+    return dcc.Link(label, href=href("/series", series=f"{scope}:{key}", grain=grain))
+
+
+def moment(when: Any, now: datetime) -> html.Time | html.Span:
+    """A time in UTC, short, with the whole of it on hover; the reader may switch all of them to the own zone."""
+    there = when_of(when)
+    if there is None:
+        return html.Span("–")
+    return html.Time(words.clock_words(there, now), dateTime=there.isoformat(), title=f"{there:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def when_of(when: Any) -> datetime | None:
+    """A time of a table, or None."""
+    if when is None or pd.isna(when):
+        return None
+    there: datetime = pd.Timestamp(when).to_pydatetime()
+    return there
+
+
+def text_of(value: object) -> str:
+    """A text of a table; empty where there is none."""
+    return value if isinstance(value, str) else ""
+
+
+def listed(value: Any) -> Sequence[Any]:
+    """A list of a table; empty where there is none."""
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else []
