@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.context import Context, Report, reporting
-from pipeline.errors import SnapshotMissing, UsageError
+from pipeline.errors import SnapshotMissing
 from pipeline.publish import search
 from pipeline.publish.cards import cards
-from pipeline.publish.gather import Fitter, Gathered, gather
+from pipeline.publish.gather import Gathered, gather
 from pipeline.publish.judged import expected_ranges, unusual_days
 from pipeline.publish.labels import labels_of, topic_key
 from pipeline.publish.manifest import Manifest, only_publisher, sweep, switch
@@ -32,21 +32,18 @@ logger = logging.getLogger(__name__)
 _SECRETS = re.compile(r"(?P<scheme>https?://)(?:[^\s/@]*@)?(?P<rest>[^\s?#]*)(?P<query>[?#]\S*)?")
 
 
-def run(context: Context, to: Path | None = None, as_of: datetime | None = None, fit: Fitter | None = None) -> Report:
-    """Publish the store as it stands, under `[store] published` or `to`; or as it was known at a time, under `to`.
-
-    `fit` fits the series of a time that is past, whose own fits may have been replaced since.
+def run(context: Context, to: Path | None = None) -> Report:
+    """Publish the store as it stands, under `[store] published` or `to`.
 
     Raises:
-        UsageError: a past without a folder of its own, or a time that has not come.
         StoreBusy: the store, or the folder, is held by another process.
     """
-    root = _root(context, to, as_of)
+    root = to or context.settings.store.published
     with reporting("publish") as report, only_publisher(root):
-        now = as_of or context.clock()
+        now = context.clock()
         with context.warehouse.read() as con:
-            gathered = gather(con, now, as_of, fit)
-        frames = _finished(gathered, _last(root) if as_of is None else None, now)
+            gathered = gather(con, now)
+        frames = _finished(gathered, _last(root), now)
         version = gathered.model[0] if gathered.model else None
         frames["model_cards"] = cards(version, [context.settings.model.name, (version or "").partition("@")[0]])
         parts = {name: write_parts(root, TABLES[name], frames[name], now) for name in TABLES}
@@ -62,17 +59,6 @@ def run(context: Context, to: Path | None = None, as_of: datetime | None = None,
         removed = sweep(root, now)
         _tell(report, parts, removed, gathered, root)
     return report
-
-
-def _root(context: Context, to: Path | None, as_of: datetime | None) -> Path:
-    live = context.settings.store.published
-    if as_of is None:
-        return to or live
-    if as_of > context.clock():
-        raise UsageError(f"{as_of:%Y-%m-%d %H:%M} UTC has not come yet; name a time that is past.")
-    if to is None or to.resolve() == live.resolve():
-        raise UsageError("the past is published beside the present, never in its place: name another folder with --to.")
-    return to
 
 
 def _last(root: Path) -> pd.DataFrame | None:
