@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 import warnings
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -37,6 +38,7 @@ class AppriseChannel:
         self._described = masked(str(plugin.url(privacy=True)).partition("?")[0], ())
         self._form = _preferred(plugin.notify_format)
         self._card = None if "template=" in url else _CARDS.get(type(plugin).__name__)
+        self._pages = type(plugin).__name__ == "NotifyPagerDuty"
         self._pictures = hasattr(plugin, "inline")
         if self._pictures:
             plugin.inline = True
@@ -58,6 +60,9 @@ class AppriseChannel:
             self._send_page(message, document)
             return
         body = with_links(message)
+        if self._pages:
+            self._hand_over(_service(_with(self._url, _paged(message))), message, body, self._form)
+            return
         self._hand_over(self._service, message, as_markdown(body) if self._form == "markdown" else body, self._form)
 
     def describe(self) -> str:
@@ -83,8 +88,7 @@ class AppriseChannel:
         with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="barograph-card-") as file:
             file.write(text)
             file.flush()
-            joined = "&" if "?" in self._url else "?"
-            service = _service(f"{self._url}{joined}template={quote(file.name, safe='')}")
+            service = _service(_with(self._url, {"template": file.name}))
             self._hand_over(service, message, clean(message.title, 250), "text")
 
     def _hand_over(self, service: Any, message: Outgoing, body: str, form: str, attach: Any = None) -> None:
@@ -101,6 +105,21 @@ class AppriseChannel:
             unsure = getattr(result.status, "name", "") == "TIMEOUT"
             reason = clean(masked(said[-1] if said else "no answer", self._secrets), 300)
             raise DeliveryFailed(reason, unsure=unsure)
+
+
+def _paged(message: Outgoing) -> dict[str, str]:
+    """PagerDuty knows an incident of ours by its id, so that "it is over" resolves what it raised. A message of many
+    raises one of its own."""
+    known = {"severity": message.severity}
+    return known | ({"dedup": message.incident_ids[0], "action": "map"} if len(message.incident_ids) == 1 else {})
+
+
+def _with(url: str, parameters: Mapping[str, str]) -> str:
+    """The address with further parameters; what stands in it already stays."""
+    new = [
+        f"{key}={quote(value, safe='')}" for key, value in parameters.items() if f"{key}=" not in url.partition("?")[2]
+    ]
+    return "&".join([url + ("" if "?" in url else "?"), *new]) if new else url
 
 
 def _service(url: str) -> Any:

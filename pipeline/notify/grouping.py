@@ -97,9 +97,10 @@ def grouped(steps: Sequence[Step], state: State, now: datetime) -> list[Draft]:
 def _joins(row: OutboxRow, draft: Draft, members: Sequence[Step]) -> bool:
     if row.receiver != draft.receiver:
         return False
-    # What is urgent does not queue behind an earlier, held message about the same incident: it takes that along.
-    urgent = {m.announcement.incident.incident_id for m in members if m.urgent}
-    return row.group_key == draft.group_key or bool(urgent & set(row.incident_ids))
+    # What is urgent does not queue behind an earlier, held message about the same incident: it takes that along. And
+    # what is over before its first message has left is told once, as over.
+    taking = {m.announcement.incident.incident_id for m in members if m.urgent or m.reason is Reason.RESOLVED}
+    return row.group_key == draft.group_key or bool(taking & set(row.incident_ids))
 
 
 def _draft(address: str, key: str, members: Sequence[Step], last: datetime | None, now: datetime) -> Draft:
@@ -148,22 +149,26 @@ def _joined(draft: Draft, rows: Sequence[OutboxRow], incidents: Mapping[str, Inc
     """The draft in the place of rows that are still held and were never tried."""
     if not rows:
         return draft
-    firing = draft.reason is not Reason.RESOLVED
-    # A held "it is over" that something urgent takes along is no longer so.
+    new = {a.incident.incident_id for a in draft.announcements}
+    firing, over = draft.reason is not Reason.RESOLVED, draft.reason is Reason.RESOLVED
+    # A held "it is over" that something urgent takes along is no longer so; nor is a held "it fires" that is over.
     held = [
         Announcement(incidents[i], row.reason)
         for row in rows
         for i in row.incident_ids
-        if i in incidents and not (firing and row.reason is Reason.RESOLVED)
+        if i in incidents and not (firing and row.reason is Reason.RESOLVED) and not (over and i in new)
     ]
+    announcements = _latest([*held, *draft.announcements])
+    reason = min((a.reason for a in announcements), key=_WEIGHT.index)
     return replace(
         draft,
+        group_key=rows[0].group_key if over and reason is not Reason.RESOLVED else draft.group_key,
         event_ids=tuple(sorted({*draft.event_ids, *(e for row in rows for e in row.event_ids)})),
         incident_ids=tuple(sorted({*draft.incident_ids, *(i for row in rows for i in row.incident_ids)})),
-        reason=min([draft.reason, *(row.reason for row in rows)], key=_WEIGHT.index),
+        reason=reason,
         severity=max([draft.severity, *(row.severity for row in rows)], key=severity_rank),
         created_at=min(draft.created_at, *(row.created_at for row in rows)),
         not_before=min(draft.not_before, *(row.not_before for row in rows)),
         replaces=tuple(row.notification_id for row in rows),
-        announcements=_latest([*held, *draft.announcements]),
+        announcements=announcements,
     )

@@ -111,9 +111,7 @@ def incidents_of(con: duckdb.DuckDBPyConnection, ids: Sequence[str], *, alive: b
         [list(ids), alive],
     ).fetchall()
     outlines = _evidence(con, [row[0] for row in rows], ("decision",))
-    return {
-        row[0]: replace(IncidentRow(*row), facts=_facts(outlines.get(row[0], Evidence()).decision)) for row in rows
-    }
+    return {row[0]: replace(IncidentRow(*row), facts=_facts(outlines.get(row[0], Evidence()).decision)) for row in rows}
 
 
 def _facts(decision: Mapping[str, Any]) -> Facts:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _BATCH = 20
 _PLANS = 20
 # A slow channel must not hold up the cycle; what is left goes out in the next one.
-_RUN_SECONDS = 60.0
+_RUN_SECONDS = 30.0
 # Sends begun this long after the claim still end (30 s each at most) before it runs out.
 _BATCH_SECONDS = 60.0
 

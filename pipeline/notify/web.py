@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,7 +25,6 @@ def post(
     headers: Mapping[str, str],
     *,
     timeout_s: float | None = None,
-    transport: httpx.BaseTransport | None = None,
 ) -> None:
     """One POST; any 2xx is acceptance. Redirects are not followed: they would carry the body to a stranger.
 
@@ -35,7 +35,7 @@ def post(
     secrets = {url, urlsplit(url).path, urlsplit(url).query}
     try:
         limits = httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0))
-        with httpx.Client(timeout=limits, transport=transport, trust_env=False, follow_redirects=False) as client:
+        with httpx.Client(verify=_trusted(), timeout=limits, trust_env=False, follow_redirects=False) as client:
             answer = client.post(url, content=body, headers={"User-Agent": "Barograph", **headers})
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise DeliveryFailed(_unreachable(error, secrets)) from None
@@ -49,6 +49,12 @@ def post(
         again = "it is tried again" if answer.status_code in _LATER or answer.status_code >= 500 else "mend the address"
         said = clean(masked(answer.text[:2000], secrets), 200)
         raise DeliveryFailed(f"HTTP {answer.status_code}: {said or 'no reason given'}; {again}")
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than a message."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def shown(url: str) -> str:

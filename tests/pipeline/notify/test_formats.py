@@ -228,6 +228,22 @@ def test_cards_leave_through_apprise_as_they_are(monkeypatch: pytest.MonkeyPatch
     assert [b["type"] for b in posted["attachments"][0]["blocks"]][:2] == ["header", "section"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "action"), [(Reason.FIRST, "trigger"), (Reason.ESCALATED, "trigger"), (Reason.RESOLVED, "resolve")]
+)
+def test_pagerduty_knows_an_incident_by_its_id(monkeypatch: pytest.MonkeyPatch, reason: Reason, action: str) -> None:
+    from apprise.plugins import pagerduty
+
+    with hook() as end:
+        monkeypatch.setitem(pagerduty.PAGERDUTY_API_LOOKUP, "us", end.url)
+        channel = AppriseChannel("pagerduty://integrationkey1234567890@apikey123456789012")
+        channel.send(sent(composed(), reason=reason, severity="error"))
+        (taken,) = end.taken
+    told = json.loads(taken.body)
+    assert (told["event_action"], told["dedup_key"]) == (action, "0" * 32)
+    assert action == "resolve" or told["payload"]["severity"] == "error"
+
+
 def test_a_card_of_teams_leaves_through_apprise(monkeypatch: pytest.MonkeyPatch) -> None:
     import requests
 

@@ -97,6 +97,28 @@ def test_worse_in_the_night_takes_along_the_held_end_of_the_same_incident(
     assert len(desk.accepted) == 2
 
 
+def test_what_came_and_went_in_the_night_is_told_once_as_over(context: Context, clock: MovableClock) -> None:
+    routed(context, DESK.format(more=NIGHT))
+    clock.now = NOW.replace(hour=22)
+    desk = Memory()
+    gone, stays = one(context, "gone"), one(context, "stays")
+    run(context, {"desk": desk})
+    clock.now += timedelta(hours=3)
+    over(context, gone)
+    run(context, {"desk": desk})
+    clock.now += timedelta(hours=6)
+    run(context, {"desk": desk})
+    (message,) = desk.accepted
+    assert set(message.incident_ids) == {gone[0].incident_id, stays[0].incident_id}
+    assert "[RESOLVED] Gone" in message.body
+    assert "[WARNING] Stays" in message.body
+    clock.now += timedelta(hours=1)
+    over(context, stays)
+    run(context, {"desk": desk})
+    assert [m.reason for m in desk.accepted] == ["first", "resolved"]
+    assert desk.accepted[1].incident_ids == (stays[0].incident_id,)
+
+
 def test_group_by_the_labels_of_a_rule(context: Context) -> None:
     routed(context, DESK.format(more='group_by = ["label.team"]'))
     for n in range(4):
