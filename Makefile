@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types bench soak airflow train clean
+.PHONY: help run demo test lint types bench trial soak airflow train clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ types: $(VENV)/.dev ## Check the types.
 
 bench: $(VENV)/.dev ## Run every benchmark and print the table.
 	$(BIN)/python -m tests.benchmarks
+
+trial: $(VENV)/.dev ## The detector against its baselines and an oracle, on simulated and real news; rewrites docs/detection-trial.md.
+	$(BIN)/python -m tests.trial --to docs/detection-trial.md
 
 MINUTES ?= 30
 SEED ?= 1

@@ -1,8 +1,7 @@
-"""What is usual for each series: share of negative stories by season, and how much it wavers. Batched in numpy, pure.
+"""Fits: what is usual for each series, made for one day from its past only, and how often it was wrong so far. Pure.
 
-After Noufaily et al. (2013), Statistics in Medicine 32, 1206–1222, re-cast for counts out of a total: beta-binomial
-negatives given all stories of the bucket, seasonal groups shrunk to the scope's pattern, recent buckets weighing
-more, a guard band before the fitted day, past outbreaks weighing less.
+The estimates are of `detect/baseline.py`; here are the window they look at, what cannot be judged, and the
+recalibration: how often clean buckets of the past, by volume, really were as unusual as a p-value said.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from pipeline.detect.baseline import Baseline, baseline, residuals
+from pipeline.detect.bursts import LONGEST, Runs, added, log_ratio, of_late, run_p
 from pipeline.incidents import hash_id
-from pipeline.series.distribution import LEAST_RHO
-from pipeline.series.expected import GROUPS, group_of, mid_p
+from pipeline.series.distribution import tails
+from pipeline.series.expected import GROUPS, group_of
 
-__all__ = ["BUCKET", "WINDOW", "Fit", "Status", "fit", "rates"]
+__all__ = ["BUCKET", "WINDOW", "Fit", "Status", "fit"]
 
 Array = NDArray[np.float64]
 
@@ -36,15 +36,15 @@ LEAST_BUCKETS = {"hour": 48, "day": 14}
 LEAST_STORIES = 40
 # Buckets after which a past one weighs 1/e; a quarter of it for the level of late.
 RECENCY = {"hour": 4 * 168.0, "day": 60.0}
-# Noufaily's threshold for a past outbreak, in standard deviations.
-OUTBREAK = 2.58
-# Strength of each shrinkage, in stories.
-SERIES_STORIES, SEASON_STORIES, SCOPE_STORIES, LEVEL_NEGATIVES, RHO_STORIES = 20.0, 60.0, 100.0, 20.0, 30.0
-LEVEL_RANGE = (2 / 3, 1.5)
 LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-# A bucket this far out is an outbreak, not the tail we calibrate on.
-_CLEAN = 5.0
-_STRATUM = 5
+# Volume strata of the recalibration, in stories a bucket.
+STRATA = {"hour": (3.0, 12.0), "day": (10.0, 40.0)}
+# Deviations from which on a bucket is an outbreak, not the tail we calibrate on: its neighbours', its own.
+_CALM_AROUND, _OUTLIER = 2.0, 5.0
+# Buckets of the past that runs are calibrated on, and the minimum count they are asked for.
+_RUN_BUCKETS, _LEAST_NEGATIVE = 4 * 168, 3
+# Buckets that a curve rests on at most.
+_MOST = 100_000
 
 
 class Status(StrEnum):
@@ -80,17 +80,6 @@ class Fit:
         return json.dumps(self.parameters, sort_keys=True)
 
 
-@dataclass(frozen=True)
-class _Rates:
-    """Per series and seasonal group: share of negatives; and the spread."""
-
-    by_group: Array  # (S, G)
-    rho: Array  # (S,)
-    phi: Array  # (S,)
-    weights: Array  # (S, T), of past outbreaks
-    level: Array  # (S,)
-
-
 def fit(
     frame: pd.DataFrame, grain: str, at: datetime, model_version: str = "", since: datetime | None = None
 ) -> list[Fit]:
@@ -114,8 +103,7 @@ def fit(
     grid = pd.date_range(first, periods=length, freq=width)
     group = group_of(grid.to_numpy(), grain)
     scopes = pd.factorize(series["scope"])[0].astype(np.int64)
-    recency = np.exp(-(length - np.arange(length)) / RECENCY[grain])
-    found = rates(y, n, group, scopes, recency, GROUPS[grain])
+    found = baseline(y, n, group, scopes, _recency(length, grain), GROUPS[grain])
     stories, buckets = n.sum(axis=1), (n > 0).sum(axis=1)
     young = at - began < LEAST_PAST[grain]
     status = [
@@ -127,7 +115,7 @@ def fit(
         for s, b in zip(stories, buckets, strict=True)
     ]
     ok = np.array([s is Status.OK for s in status])
-    curves = _calibration(y, n, group, found, scopes, ok)
+    curves = _curves(y, n, group, found, scopes, ok, grain)
     return [
         Fit(
             str(series["scope"][i]),
@@ -137,7 +125,7 @@ def fit(
             at,
             status[i],
             int(buckets[i]),
-            _parameters(found, i, float(stories[i]), curves[scopes[i]])
+            _parameters(found, i, float(stories[i]), curves[i])
             if ok[i]
             else {"stories": float(stories[i]), "began": began.isoformat()},
         )
@@ -145,88 +133,106 @@ def fit(
     ]
 
 
-def rates(
+def _recency(length: int, grain: str) -> Array:
+    return np.exp(-(length - np.arange(length)) / RECENCY[grain])
+
+
+def _curves(
     y: Array,
     n: Array,
     group: NDArray[np.int64],
+    found: Baseline,
     scopes: NDArray[np.int64],
-    recency: Array,
-    groups: int,
-    passes: int = 3,
-) -> _Rates:
-    """Shares by seasonal group and their spread, for S series over T buckets; past outbreaks weigh less each pass.
-
-    y, n: (S, T) negative and all stories. group: (T,). scopes: (S,) number of the scope of each series.
-    """
-    season, belongs = _membership(group, groups), _membership(scopes, int(scopes.max()) + 1)
-    outbreak = np.ones_like(y)
-    for _ in range(passes):
-        weight = outbreak * recency
-        by_group = _shares((weight * y) @ season, (weight * n) @ season, belongs)
-        mean = n * by_group[:, group]
-        free = mean * (1 - by_group[:, group])
-        square, extra = (weight * (y - mean) ** 2), weight * free * np.maximum(n - 1, 0)
-        over, room = square.sum(axis=1) - (weight * free).sum(axis=1), extra.sum(axis=1)
-        pooled = (belongs.T @ over) / np.maximum(belongs.T @ room, 1e-9)
-        strength = RHO_STORIES * (recency.mean() * 0.2)
-        rho = (over + strength * np.maximum(pooled, 0)[scopes]) / (room + strength)
-        rho = np.clip(rho, LEAST_RHO, 0.5)
-        deviation = np.sqrt(free * (1 + np.maximum(n - 1, 0) * rho[:, None]))
-        residual = np.divide(y - mean, deviation, out=np.zeros_like(y), where=deviation > 0)
-        outbreak = np.where(residual > OUTBREAK, (np.maximum(residual, OUTBREAK) / OUTBREAK) ** -2.0, 1.0)
-    phi = square.sum(axis=1) / np.maximum((weight * free).sum(axis=1), 1e-9)
-    late = outbreak * recency**4
-    level = ((late * y).sum(axis=1) + LEVEL_NEGATIVES) / ((late * mean).sum(axis=1) + LEVEL_NEGATIVES)
-    level = np.clip(level, *LEVEL_RANGE)
-    return _Rates(np.clip(by_group * level[:, None], 1e-4, 0.95), rho, phi, outbreak, level)
-
-
-def _membership(of: NDArray[np.int64], groups: int) -> csr_array:
-    # Sparse not for its size: a dense product goes to BLAS, whose threads crawl where the cores are shared.
-    return csr_array((np.ones(of.size), (np.arange(of.size), of)), shape=(of.size, groups))
-
-
-def _shares(num: Array, den: Array, belongs: csr_array) -> Array:
-    """(S, G) shares: each series shrunk to its scope, each season to the series times the scope's pattern."""
-    of_scope_y, of_scope_n = belongs.T @ num, belongs.T @ den
-    whole = (of_scope_y.sum(axis=1) + 1) / (of_scope_n.sum(axis=1) + 5)
-    pattern = (of_scope_y + SCOPE_STORIES * whole[:, None]) / (of_scope_n + SCOPE_STORIES) / whole[:, None]
-    base = belongs @ whole
-    own = (num.sum(axis=1) + SERIES_STORIES * base) / (den.sum(axis=1) + SERIES_STORIES)
-    prior = np.clip(own[:, None] * (belongs @ pattern), 1e-4, 0.95)
-    return np.asarray((num + SEASON_STORIES * prior) / (den + SEASON_STORIES))
-
-
-def _calibration(
-    y: Array, n: Array, group: NDArray[np.int64], found: _Rates, scopes: NDArray[np.int64], ok: NDArray[np.bool_]
-) -> list[dict[str, list[float]]]:
-    """Per scope: how often clean buckets of the past really were as unusual as a level says."""
-    curves: list[dict[str, list[float]]] = []
-    share = (found.by_group / found.level[:, None])[:, group]
+    ok: NDArray[np.bool_],
+    grain: str,
+) -> list[dict[str, Any]]:
+    """Of each series: the curve of its scope and volume stratum for buckets, and of its scope for runs."""
+    stratum = np.searchsorted(STRATA[grain], n.mean(axis=1), side="right")
+    even = found.share / found.level[:, None]
+    curves: list[dict[str, Any]] = [{} for _ in range(scopes.size)]
     for scope in range(int(scopes.max()) + 1):
-        rows = np.flatnonzero((scopes == scope) & ok)
-        used = (n[rows] >= _STRATUM) & (found.weights[rows] > (_CLEAN / OUTBREAK) ** -2.0)
-        at, when = np.nonzero(used)
-        rows = rows[at]
-        if not rows.size:
-            curves.append({"p": [], "actual": []})
+        here = np.flatnonzero((scopes == scope) & ok)
+        if not here.size:
             continue
-        p = mid_p(y[rows, when], n[rows, when], share[rows, when], found.rho[rows])
-        levels = [level for level in LEVELS if level * rows.size >= 5]
-        actual = [(float((p <= level).sum()) + 2) / (level * rows.size + 2) * level for level in levels]
-        curves.append({"p": levels, "actual": [round(value, 7) for value in actual]})
+        some = _enough(here, min(y.shape[1], _RUN_BUCKETS))
+        runs = _of_runs(y[some], n[some], group, found, even[some], some, grain)
+        for level in np.unique(stratum[here]):
+            rows = here[stratum[here] == level]
+            some = _enough(rows, y.shape[1])
+            buckets = _of_buckets(y[some], n[some], group, even[some], found.rho[some])
+            for row in rows:
+                curves[row] = {"calibration": buckets, "run_calibration": runs}
     return curves
 
 
-def _parameters(found: _Rates, i: int, stories: float, curve: dict[str, list[float]]) -> dict[str, Any]:
+def _clean(residual: Array) -> NDArray[np.bool_]:
+    """(S, T) whether a bucket shows the ordinary tail: high alone it does, high among high ones it is an outbreak."""
+    padded = np.pad(residual, ((0, 0), (2, 2)))
+    around = (padded[:, :-4] + padded[:, 1:-3] + padded[:, 3:-1] + padded[:, 4:]) / 2
+    return np.asarray((around < _CALM_AROUND) & (residual < _OUTLIER))
+
+
+def _enough(rows: NDArray[np.int64], buckets: int) -> NDArray[np.int64]:
+    """Rows evenly chosen from all, so that there are `_MOST` buckets or a little more."""
+    return rows[:: max(rows.size * buckets // _MOST, 1)]
+
+
+def _of_buckets(y: Array, n: Array, group: NDArray[np.int64], share: Array, rho: Array) -> dict[str, list[float]]:
+    """How often a p drawn evenly between the two tails of a clean bucket falls below each level.
+
+    Exactly: the chance of it, added up, so that nothing is drawn.
+    """
+    row, when = np.nonzero(_clean(residuals(y, n, share[:, group], rho)) & (n > 0))
+    at_least, more = tails(y[row, when], n[row, when], share[row, group[when]], rho[row])
+    width = np.maximum(at_least - more, 1e-300)
+    counts = [float(np.clip((level - more) / width, 0, 1).sum()) for level in LEVELS]
+    return _curve(counts, row.size)
+
+
+def _of_runs(
+    y: Array,
+    n: Array,
+    group: NDArray[np.int64],
+    found: Baseline,
+    share: Array,
+    rows: NDArray[np.int64],
+    grain: str,
+) -> dict[str, list[float]]:
+    """How often the p of runs in clean stretches of the last weeks fell below each level."""
+    late = slice(max(y.shape[1] - _RUN_BUCKETS, 0), None)
+    y, n, group = y[:, late], n[:, late], group[late]
+    share, shape = share[:, group], found.shape[rows][:, None]
+    clean = _clean(residuals(y, n, share, found.rho[rows]))
+    volume = of_late(y, n, found.volume[rows][:, group], shape, share, grain)
+    ratios = log_ratio(y, n, volume, shape, share, found.rho[rows][:, None], added(share, volume, grain))
+    ratios[:, ~clean] = np.nan
+    runs = Runs(rows.size, grain, _LEAST_NEGATIVE, _LEAST_NEGATIVE)
+    counts, levels = np.zeros(len(LEVELS)), np.array(LEVELS)[:, None]
+    for t in range(y.shape[1]):
+        p = run_p(runs.step(ratios[:, :, t], y[:, t], n[:, t]), grain)
+        if t >= LONGEST[grain]:
+            counts += (p <= levels).sum(axis=1)
+    return _curve(counts.tolist(), int(clean[:, LONGEST[grain] :].sum()))
+
+
+def _curve(counts: Sequence[float], buckets: int) -> dict[str, list[float]]:
+    """Levels that enough buckets could have reached, and how often they were; two buckets' worth of the level in it."""
+    used = [(level, count) for level, count in zip(LEVELS, counts, strict=True) if level * buckets >= 5]
+    actual = [round((count + 2) / (level * buckets + 2) * level, 7) for level, count in used]
+    return {"p": [level for level, _ in used], "actual": actual}
+
+
+def _parameters(found: Baseline, i: int, stories: float, curves: dict[str, Any]) -> dict[str, Any]:
     return {
         "family": "beta-binomial",
-        "rates": [round(float(rate), 6) for rate in found.by_group[i]],
+        "rates": [round(float(rate), 6) for rate in found.share[i]],
+        "volumes": [round(float(volume), 4) for volume in found.volume[i]],
         "rho": round(float(found.rho[i]), 6),
+        "shape": round(float(found.shape[i]), 4),
         "phi": round(float(found.phi[i]), 4),
         "level": round(float(found.level[i]), 4),
         "stories": stories,
-        "calibration": curve,
+        **curves,
     }
 
 

@@ -83,7 +83,8 @@ def fits_for(con: duckdb.DuckDBPyConnection, model_version: str, days: Sequence[
 
 
 def missing_days(fits: pd.DataFrame, grain: str, days: Sequence[datetime], first: datetime | None) -> list[datetime]:
-    """The days for which no series of the grain has a fit, or one that lacked a past which the store has by now.
+    """The days for which no series of the grain has a fit, or one that lacked a past which the store has by now, or one
+    of a version that knew no volumes.
 
     `first`: the store's first bucket. An archive moves it, and must end the warm-up of today, not only of tomorrow.
     """
@@ -95,6 +96,8 @@ def missing_days(fits: pd.DataFrame, grain: str, days: Sequence[datetime], first
         at = datetime.fromisoformat(json.loads(text)["began"])
         oldest[day] = min(at, oldest.get(day, at))
     outdated = {day for day, at in oldest.items() if first and at > first}
+    able = ours[ours["status"] == Status.OK.value]
+    outdated |= set(pd.to_datetime(able["fitted_for"], utc=True)[~able["parameters"].str.contains('"volumes"')])
     return [day for day in days if pd.Timestamp(day) not in there - outdated]
 
 

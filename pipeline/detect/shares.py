@@ -1,9 +1,9 @@
-"""Rules of kind `negative_share`: buckets, and evidence piled up over buckets, beyond what a fit expects. Pure."""
+"""Rules of kind `negative_share`: buckets, and runs of them, with more negatives than a fit expects. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.detect.bursts import OPEN_LOOKS, Alarm, Runs, added, alarms, log_ratio, of_late, run_p
 from pipeline.detect.findings import Finding, Labels, tier_in
 from pipeline.detect.fits import BUCKET, Status
 from pipeline.detect.rules import Rule, Rules
@@ -20,17 +21,46 @@ from pipeline.series.distribution import quantiles
 from pipeline.series.expected import GROUPS, RANGE, calibrated, group_of, mid_p, z_of
 from pipeline.watchlists import WatchLists
 
-__all__ = ["OPEN_LOOKS", "Judged", "cusum_p", "findings", "judged"]
+__all__ = ["Grid", "Judged", "findings", "judged", "recalibrated"]
 
 Array = NDArray[np.float64]
+Curve = Mapping[str, list[float]]
 
-# An open bucket is looked at every few minutes. The looks share one error budget: they hang together so closely
-# that a sixth of it for each is about what all of them need.
-OPEN_LOOKS = 6
-# CUSUM: what each bucket must exceed to add up, and how far one bucket can push.
-ALLOWANCE, PUSH = 0.75, (-3.0, 6.0)
-# P(C ≥ c) of that sum over standard normal scores: .45 e^(−1.5 c), from simulation (4 million steps, c = 1 … 6).
-_CUSUM_FACTOR = 0.45
+_EVEN: Curve = {"p": [], "actual": []}
+# The least part of an open bucket that it is judged by.
+_LEAST_OPEN = 0.05
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The judged series of one grain over all buckets from the first to the last, without gaps.
+
+    `place` (S, T): number of the row in `rows`, −1 where nothing was told. `ratios` (K, S, T): see `bursts`; NaN where
+    no fit is, and before the first row of a series. `curves`: recalibrations of runs, `which` (S, T) holds where.
+    """
+
+    series: pd.DataFrame
+    place: NDArray[np.int64]
+    y: Array
+    n: Array
+    open: NDArray[np.bool_]
+    ratios: Array
+    curves: list[Curve]
+    which: NDArray[np.int64]
+    grain: str
+
+    def alarms(self, rows: NDArray[np.int64], limit: float, runs: Runs) -> list[Alarm]:
+        """Of some rows; `series` of an alarm counts among these rows."""
+
+        def p_of(score: Array, t: int) -> Array:
+            p = run_p(score, self.grain)
+            for number in np.unique(self.which[rows, t]):
+                same = self.which[rows, t] == number
+                p[same] = calibrated(p[same], self.curves[number]["p"], self.curves[number]["actual"])
+            # The looks at an open bucket share one error budget.
+            return np.minimum(p * OPEN_LOOKS, 1.0) if self.open[t] else p
+
+        return alarms(self.ratios[:, rows], self.y[rows], self.n[rows], limit, p_of, runs)
 
 
 @dataclass(frozen=True)
@@ -45,6 +75,7 @@ class Judged:
     fits: pd.DataFrame
     parameters: dict[int, dict[str, Any]]
     now: datetime
+    grids: Mapping[str, Grid]
 
 
 def judged(trends: pd.DataFrame, fits: pd.DataFrame, now: datetime) -> Judged:
@@ -61,105 +92,122 @@ def judged(trends: pd.DataFrame, fits: pd.DataFrame, now: datetime) -> Judged:
     for name in ("rate", "rho", "expected", "p_value", "z"):
         rows[name] = np.nan
     parameters: dict[int, dict[str, Any]] = {}
+    grids: dict[str, Grid] = {}
     for grain in GROUPS:
         ok = np.flatnonzero((rows["grain"] == grain) & (rows["status"] == Status.OK.value))
         if ok.size:
-            _judge_grain(rows, ok, grain, fits, parameters)
-    return Judged(rows, fits, parameters, now)
+            grids[grain] = _judge_grain(rows, ok, grain, fits, parameters, now)
+    return Judged(rows, fits, parameters, now, grids)
 
 
 def _judge_grain(
-    rows: pd.DataFrame, ok: NDArray[np.int64], grain: str, fits: pd.DataFrame, known: dict[int, dict[str, Any]]
-) -> None:
+    rows: pd.DataFrame,
+    ok: NDArray[np.int64],
+    grain: str,
+    fits: pd.DataFrame,
+    known: dict[int, dict[str, Any]],
+    now: datetime,
+) -> Grid:
     part = rows.iloc[ok]
-    used, place = np.unique(part["fit"].to_numpy(dtype=np.int64), return_inverse=True)
-    parsed = [json.loads(text) for text in fits["parameters"].iloc[used]]
-    known.update(zip(used.tolist(), parsed, strict=True))
-    rates = np.array([one["rates"] for one in parsed])
-    rho = np.array([one["rho"] for one in parsed])[place]
-    rate = rates[place, group_of(part["bucket_start"], grain)]
-    n, y = part["story_count"].to_numpy(dtype=np.float64), part["negative_stories"].to_numpy(dtype=np.float64)
-    p = mid_p(y, n, rate, rho)
-    curves = [json.dumps(one["calibration"]) for one in parsed]
-    of_row = np.array(curves, dtype=object)[place]
-    for curve in set(curves):
-        same = of_row == curve
-        table = json.loads(curve)
-        p[same] = calibrated(p[same], table["p"], table["actual"])
-    for name, values in (("rate", rate), ("rho", rho), ("expected", n * rate), ("p_value", p), ("z", z_of(p))):
-        column = rows[name].to_numpy(copy=True)
-        column[ok] = values
-        rows[name] = column
+    series = part[["scope", "key"]].drop_duplicates().sort_values(["scope", "key"]).reset_index(drop=True)
+    of_series = pd.MultiIndex.from_frame(series)
+    here = fits[(fits["grain"] == grain) & (fits["status"] == Status.OK.value)]
+    owner = of_series.get_indexer(pd.MultiIndex.from_frame(here[["scope", "key"]]))
+    here, owner = here[owner >= 0], owner[owner >= 0]
+    parsed = [json.loads(text) for text in here["parameters"]]
+    known.update(zip(here["fit"].tolist(), parsed, strict=True))
+
+    starts = pd.to_datetime(part["bucket_start"], utc=True)
+    grid = pd.date_range(starts.min(), starts.max(), freq=BUCKET[grain])
+    row, column = of_series.get_indexer(pd.MultiIndex.from_frame(part[["scope", "key"]])), grid.get_indexer(starts)
+    days, day = np.unique(grid.floor("D"), return_inverse=True)
+    made_for = pd.DatetimeIndex(days, tz="UTC").get_indexer(pd.to_datetime(here["fitted_for"], utc=True))
+    by_day = np.full((len(series), len(days)), -1)
+    by_day[owner[made_for >= 0], made_for[made_for >= 0]] = np.flatnonzero(made_for >= 0)
+    fit, group = by_day[:, day], group_of(grid, grain)
+
+    share = np.array([one["rates"] for one in parsed])[fit, group]
+    rho = np.array([one["rho"] for one in parsed])[fit]
+    without = [np.nan] * GROUPS[grain]
+    volume = np.array([one.get("volumes", without) for one in parsed])[fit, group]
+    shape = np.array([one.get("shape", np.nan) for one in parsed])[fit]
+
+    place = np.full(fit.shape, -1)
+    place[row, column] = ok
+    # A series begins with its own first bucket, so that it is judged alone as it is among others.
+    volume = np.where((fit >= 0) & (place >= 0).cumsum(axis=1).astype(bool), volume, np.nan)
+    y, n = np.zeros(fit.shape), np.zeros(fit.shape)
+    y[row, column] = part["negative_stories"].to_numpy(dtype=np.float64)
+    n[row, column] = part["story_count"].to_numpy(dtype=np.float64)
+    elapsed = np.asarray((pd.Timestamp(now) - grid) / pd.Timedelta(BUCKET[grain]), dtype=np.float64)
+    so_far = of_late(y, n, volume, shape, share, grain) * np.clip(elapsed, _LEAST_OPEN, 1.0)
+    ratios = log_ratio(y, n, so_far, shape, share, rho, added(share, so_far, grain, elapsed))
+
+    p = mid_p(y[row, column], n[row, column], share[row, column], rho[row, column])
+    p = recalibrated(p, [parsed[one] for one in fit[row, column]])
+    expected = n[row, column] * share[row, column]
+    usual = {"rate": share[row, column], "rho": rho[row, column], "expected": expected}
+    for name, values in (usual | {"p_value": p, "z": z_of(p)}).items():
+        whole = rows[name].to_numpy(copy=True)
+        whole[ok] = values
+        rows[name] = whole
+    curves, which = _curves(parsed)
+    return Grid(series, place, y, n, elapsed < 1, ratios, curves, np.where(fit >= 0, which[fit], 0), grain)
+
+
+def _curves(parsed: list[dict[str, Any]]) -> tuple[list[Curve], NDArray[np.int64]]:
+    """The recalibrations of runs that differ, and the number of that of each fit."""
+    numbers: dict[str, int] = {}
+    which = [numbers.setdefault(json.dumps(one.get("run_calibration", _EVEN)), len(numbers)) for one in parsed]
+    return [json.loads(text) for text in numbers], np.array(which, dtype=np.int64)
+
+
+def recalibrated(p: Array, parameters: list[dict[str, Any]]) -> Array:
+    """Each p by the curve of its fit."""
+    places: dict[tuple[float, ...], list[int]] = {}
+    for i, one in enumerate(parameters):
+        places.setdefault(tuple(one["calibration"]["actual"]), []).append(i)
+    out = p.copy()
+    for of_one in places.values():
+        curve = parameters[of_one[0]]["calibration"]
+        out[of_one] = calibrated(p[of_one], curve["p"], curve["actual"])
+    return out
 
 
 def findings(
     all_: Judged, rule: Rule, rules: Rules, labels: Labels, watchlists: WatchLists, oldest: datetime
 ) -> Iterator[Finding]:
     """What the rule finds, per series in order of time; buckets that ended at `oldest` or before find nothing."""
-    rows = all_.rows
-    rows = rows[(rows["scope"] == rule.scope) & (rows["grain"] == rule.grain) & (rows["status"] == Status.OK.value)]
-    wanted = {key: tier_in(watchlists, rule, key) for key in rows["key"].unique()}
-    chosen = [rule.selects(str(key), wanted[key]) for key in rows["key"]]
-    rows = rows[np.array(chosen, dtype=bool)].sort_values(["key", "bucket_start"])
-    hits: list[tuple[str, pd.DataFrame, float, str]] = []
-    for key, series in rows.groupby("key", sort=True):
-        hits += [(str(key), part, p, how) for part, p, how in _hits(series, rule)]
-    for key, part, p, how in hits:
-        finding = _finding(key, part, p, how, all_, rule, rules, labels, wanted[key])
+    grid = all_.grids.get(rule.grain)
+    if grid is None:
+        return
+    keys = grid.series["key"].where(grid.series["scope"] == rule.scope)
+    wanted = {i: (str(key), tier_in(watchlists, rule, str(key))) for i, key in keys.dropna().items()}
+    chosen = np.array([i for i, (key, tier) in wanted.items() if rule.selects(key, tier)], dtype=np.int64)
+    if not chosen.size:
+        return
+    runs = Runs(chosen.size, rule.grain, rule.min_negative, rule.min_stories)
+    found = grid.alarms(chosen, rule.p_limit, runs)
+    for alarm in sorted(found, key=lambda one: (one.series, one.last)):
+        row = int(chosen[alarm.series])
+        places = grid.place[row, alarm.first : alarm.last + 1]
+        part = all_.rows.iloc[places[places >= 0]]
+        finding = _finding(wanted[row][0], part, alarm, grid, all_, rule, rules, labels, wanted[row][1])
         if finding.end > oldest:
             yield finding
 
 
-def cusum_p(c: float) -> float:
-    """The chance that the sum stands this high when nothing is unusual."""
-    return min(_CUSUM_FACTOR * float(np.exp(-2 * ALLOWANCE * c)), 1.0) if c > 0 else 1.0
-
-
-def _hits(series: pd.DataFrame, rule: Rule) -> Iterator[tuple[pd.DataFrame, float, str]]:
-    """Buckets, and runs of closed buckets, over the rule's limit."""
-    limit = rule.p_limit / 2
-    gaps = _gaps(series, rule)
-    total, start = 0.0, 0
-    for i, (z, p, n, y, expected, is_open) in enumerate(
-        zip(*(series[c] for c in ("z", "p_value", "story_count", "negative_stories", "expected", "open")), strict=True)
-    ):
-        enough = n >= rule.min_stories and y >= rule.min_negative and y > expected
-        if enough and p <= (limit / OPEN_LOOKS if is_open else limit):
-            yield series.iloc[i : i + 1], float(p), "open bucket" if is_open else "bucket"
-            total = 0.0
-            continue
-        if is_open:
-            continue
-        fading = max(total - ALLOWANCE * gaps[i], 0.0)
-        start = start if fading > 0 else i
-        total = max(0.0, fading + float(np.clip(z, *PUSH)) - ALLOWANCE)
-        run = series.iloc[start : i + 1]
-        if z > 0 and len(run) > 1 and cusum_p(total) <= limit and _enough(run, rule):
-            yield run, cusum_p(total), "run of buckets"
-            total = 0.0
-
-
-def _enough(run: pd.DataFrame, rule: Rule) -> bool:
-    negative = run["negative_stories"].sum()
-    return bool(
-        run["story_count"].sum() >= rule.min_stories
-        and negative >= rule.min_negative
-        and negative > run["expected"].sum()
-    )
-
-
-def _gaps(series: pd.DataFrame, rule: Rule) -> NDArray[np.int64]:
-    """Buckets without a row before each one: nothing was told in them, and the sum fades."""
-    starts = pd.to_datetime(series["bucket_start"], utc=True)
-    steps = (starts.diff() // pd.Timedelta(BUCKET[rule.grain])).fillna(1)
-    return np.asarray(steps.to_numpy(dtype=np.int64) - 1)
+def _how(alarm: Alarm, grid: Grid) -> str:
+    if alarm.first < alarm.last:
+        return "run of buckets"
+    return "open bucket" if grid.open[alarm.last] else "bucket"
 
 
 def _finding(
     key: str,
     part: pd.DataFrame,
-    p: float,
-    how: str,
+    alarm: Alarm,
+    grid: Grid,
     all_: Judged,
     rule: Rule,
     rules: Rules,
@@ -203,14 +251,14 @@ def _finding(
             "n_baseline": int(row["n_baseline"]),
             "parameters": all_.parameters[fit],
         },
-        "found_in": how,
+        "found_in": _how(alarm, grid),
         "high": high_,
         "low": low_,
         "negative_stories": y,
         "news_volume": int(part["news_volume"].sum()),
         "owners": owners,
         "p_limit": rule.p_limit,
-        "p_value": p,
+        "p_value": alarm.p,
         "story_count": n,
         "usual": usual,
     }

@@ -40,7 +40,7 @@ def judge(
     """For each bucket: expected, low, high (95% range of the number of negative stories), p_value and z.
 
     `parameters` is `fits.parameters`, read. The p-value is the mid-p of the upper tail, recalibrated on the clean
-    past of the scope; z is its normal score before that (the CUSUM adds these up). A bucket without stories has
+    past of the scope; z is its normal score before that. A bucket without stories has
     expected 0, p .5 and z 0. A fit that cannot judge (warming up, too sparse) answers NaN throughout.
     """
     n, y = np.asarray(story_count, np.float64), np.asarray(negative_stories, np.float64)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from pipeline.detect.fits import Status, fit, rates
+from pipeline.detect.baseline import baseline
+from pipeline.detect.fits import Status, fit
 from pipeline.series.expected import calibrated, group_of, judge
 
 START = datetime(2025, 6, 2, tzinfo=UTC)
@@ -32,27 +33,36 @@ def series(
     )
 
 
-def test_rate_and_dispersion_agree_with_statsmodels() -> None:
+def test_shares_and_dispersion_agree_with_statsmodels() -> None:
     rng = np.random.default_rng(11)
-    frame = series(rng, "a", 180, 400, 0.25, 0.01)
-    y, n = frame["negative_stories"].to_numpy(float), frame["story_count"].to_numpy(float)
+    frame = series(rng, "a", 180, 400, 0.2, 0.01)
     group = group_of(frame["bucket_start"], "day")
+    more = series(rng, "a", 180, 400, 0.3, 0.01)
+    frame.loc[group == 1, ["story_count", "negative_stories"]] = more.loc[
+        group == 1, ["story_count", "negative_stories"]
+    ]
+    y, n = frame["negative_stories"].to_numpy(float), frame["story_count"].to_numpy(float)
     recency = np.exp(-(180 - np.arange(180)) / 60)
-    found = rates(y[None], n[None], group, np.zeros(1, np.int64), recency, 2, passes=1)
+    found = baseline(y[None], n[None], group, np.zeros(1, np.int64), recency, 2, passes=12)
     some = n > 0
+    # Quasi-likelihood: a bucket of n stories weighs as many as its correlation leaves of them.
+    weights = recency * found.outbreak[0] / (1 + (n - 1).clip(0) * found.rho[0])
     model = sm.GLM(
         np.column_stack([y, n - y])[some],
         np.eye(2)[group][some],
         family=sm.families.Binomial(),
-        var_weights=recency[some],
+        var_weights=weights[some],
     ).fit()
     oracle = 1 / (1 + np.exp(-model.params))
-    assert found.by_group[0] / found.level[0] == pytest.approx(oracle, rel=0.01)
+    # What remains is the shrinkage of each season to the whole.
+    assert found.share[0] / found.level[0] == pytest.approx(oracle, rel=0.03)
+    assert oracle[0] < found.share[0, 0] / found.level[0] < found.share[0, 1] / found.level[0] < oracle[1]
     mean = oracle[group]
-    pearson = recency[some] * ((y - n * mean) ** 2 / np.where(some, n * mean * (1 - mean), 1))[some]
-    assert model.pearson_chi2 == pytest.approx(pearson.sum(), rel=1e-6)
-    assert found.phi[0] == pytest.approx(model.pearson_chi2 / recency[some].sum(), rel=0.35)
-    assert found.rho[0] == pytest.approx(0.01, rel=0.5)
+    pearson = (y - n * mean)[some] ** 2 / (n * mean * (1 - mean))[some]
+    assert model.pearson_chi2 == pytest.approx((weights[some] * pearson).sum(), rel=1e-6)
+    told = (recency * found.outbreak[0])[some]
+    assert found.phi[0] == pytest.approx((told * pearson).sum() / told.sum(), rel=0.35)
+    assert found.rho[0] == pytest.approx(0.01, rel=0.4)
 
 
 @pytest.mark.parametrize(("grain", "days", "volume"), [("day", 220, 30.0), ("hour", 60, 12.0)])
