@@ -1,13 +1,13 @@
-"""Many articles folded in their order: candidates found, the encoder asked once for all, each one decided. Pure."""
+"""Many articles folded in order: candidates found, the encoder asked about many at once, each decided. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pipeline.fold.compare import compare, left_open
 from pipeline.fold.decide import Decision, decide
-from pipeline.fold.meaning import Meaning, Reading, meaning
+from pipeline.fold.meaning import Meaning, Read, Reading, meanings, ready
 from pipeline.fold.neighbours import Neighbours, neighbours
 from pipeline.fold.records import Article, Candidate, Reason
 from pipeline.fold.weigh import shared_names
@@ -16,7 +16,7 @@ from pipeline.fold.window import Member, Window
 __all__ = ["Embedder", "fold"]
 
 _SAME = frozenset({Reason.SAME_TEXT, Reason.SAME_TITLE})
-# Articles whose readings are in memory together: some 40 kB each.
+# Texts read at once and kept in memory together: some 40 kB each.
 _READ_TOGETHER = 2_048
 
 
@@ -36,13 +36,12 @@ def fold(
     known = [article for article, _, _ in members]
     articles = [*known, *new]
     found = neighbours(known, new, kin=embedder is not None)
-    meanings = dict(_meanings(articles, len(known), found, embedder)) if embedder else {}
+    read = _meanings(articles, len(known), found, embedder) if embedder else None
     window = Window(articles, members)
     decisions = []
     for n, article in enumerate(new):
-        here = len(known) + n
-        candidates = [window.candidate(at, meanings.get((here, at))) for at in (*found.alike[n], *found.kin[n])]
-        decision = decide(article, candidates)
+        meant = next(read) if read else {}
+        decision = decide(article, [window.candidate(at, meant.get(at)) for at in (*found.alike[n], *found.kin[n])])
         window.place(article, decision)
         decisions.append(decision)
     return decisions
@@ -50,28 +49,32 @@ def fold(
 
 def _meanings(
     articles: Sequence[Article], start: int, found: Neighbours, embedder: Callable[[], Embedder]
-) -> Iterator[tuple[tuple[int, int], Meaning]]:
-    """What the encoder says of every pair that words alone leave open, by (later place, earlier place)."""
-    pairs = [
-        (start + n, at)
+) -> Iterator[Mapping[int, Meaning]]:
+    """For each new article what the encoder says of every pair that words alone leave open, by the earlier place."""
+    open_pairs = [
+        _open(articles, start + n, [*alike, *kin])
         for n, (alike, kin) in enumerate(zip(found.alike, found.kin, strict=True))
-        for at in _open(articles, start + n, [*alike, *kin])
     ]
-    at = 0
-    readings: dict[int, Reading] = {}
-    while at < len(pairs):
-        places: set[int] = set()
-        end = at
-        while end < len(pairs) and len(places) < _READ_TOGETHER:
-            places.update(pairs[end])
-            end += 1
-        # Those around an article are mostly those around the one before it.
-        readings = {place: readings[place] for place in places & readings.keys()}
-        unread = sorted(places - readings.keys())
-        readings.update(zip(unread, embedder().read([articles[place].gist.text for place in unread]), strict=True))
-        for a, b in pairs[at:end]:
-            yield (a, b), meaning(readings[a], readings[b], shared_names(articles[a].gist, articles[b].gist))
-        at = end
+    readings: dict[str, Read] = {}
+    ahead = 0
+    for n, others in enumerate(open_pairs):
+        if n >= ahead:
+            texts: set[str] = set()
+            while ahead < len(open_pairs) and (n == ahead or len(texts) < _READ_TOGETHER):
+                if open_pairs[ahead]:
+                    texts.update(articles[at].gist.text for at in (start + ahead, *open_pairs[ahead]))
+                ahead += 1
+            # Those around an article are mostly those around the one before it.
+            readings = {text: readings[text] for text in texts & readings.keys()}
+            if unread := sorted(texts - readings.keys()):
+                readings.update(zip(unread, map(ready, embedder().read(unread)), strict=True))
+        if others:
+            mine, theirs = articles[start + n].gist, [articles[at].gist for at in others]
+            names = [shared_names(mine, other) for other in theirs]
+            said = meanings(readings[mine.text], [readings[other.text] for other in theirs], names)
+            yield dict(zip(others, said, strict=True))
+        else:
+            yield {}
 
 
 def _open(articles: Sequence[Article], here: int, candidates: Sequence[int]) -> list[int]:

@@ -29,6 +29,7 @@ class Lexicon:
     things: dict[str, frozenset[tuple[str, int]]]
     loose: frozenset[str]
     column: re.Pattern[str]
+    comment: re.Pattern[str]
     roles: frozenset[str]
     stages: dict[str, re.Pattern[str]]
     ahead: re.Pattern[str]
@@ -75,6 +76,7 @@ def lexicon() -> Lexicon:
         _things(f"{raw['others']}{raw['loosely']}", form),
         frozenset(loose),
         _any(raw["column"]),
+        _any(raw["comment"]),
         frozenset(map(form, raw["roles"].split())),
         {stage: _any(patterns) for stage, patterns in raw["stages"].items()},
         _any(raw["ahead"]),

@@ -35,6 +35,7 @@ class Reason(Enum):
     LATER_STAGE = "later_stage"
     REVERSED = "reversed"
     COLUMN = "column"
+    COMMENT = "comment"
     FILING = "filing"
 
 
@@ -50,6 +51,7 @@ class Article:
     happened_at: datetime
     known_at: datetime
     entities: frozenset[str] = frozenset()
+    publisher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

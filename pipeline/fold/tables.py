@@ -53,7 +53,7 @@ _LINKED = """
     ), linked AS (
         SELECT a.article_id, a.kind, coalesce(a.title, '') AS title, coalesce(a.summary, '') AS summary,
                coalesce(c.in_title, c.in_all, []) AS companies, coalesce(c.others, []) AS others,
-               coalesce(a.imported, false) AS imported, a.known_at,
+               coalesce(a.imported, false) AS imported, a.known_at, coalesce(a.publisher, '') AS publisher,
                CASE WHEN a.imported AND a.date_precision IN ('second', 'day') AND a.published_at IS NOT NULL
                     THEN a.published_at
                     WHEN a.date_precision = 'second'
@@ -68,7 +68,7 @@ _LINKED = """
 _UNFOLDED = "NOT EXISTS (SELECT 1 FROM story_members AS s WHERE s.article_id = mentions.article_id)"
 # Nothing is known before it happened, and what is observed happened at most a day before; an archive's lag is less.
 _KNOWN_AROUND = "article_id IN (SELECT article_id FROM articles WHERE known_at BETWEEN $1 AND $2 + INTERVAL 2 DAY)"
-_COLUMNS = "article_id, kind, title, summary, companies, others, happened_at, known_at"
+_COLUMNS = "article_id, kind, title, summary, companies, others, happened_at, known_at, publisher"
 _CURRENT = f"""
     SELECT article_id, story_id, known_at FROM story_members
     QUALIFY row_number() OVER (PARTITION BY article_id ORDER BY {newest_first("recorded_at")}) = 1"""
@@ -162,7 +162,7 @@ def _count(con: duckdb.DuckDBPyConnection, sql: str, values: list[object]) -> in
 
 
 def _article(row: tuple[object, ...]) -> Article:
-    article_id, kind, title, summary, companies, others, happened_at, known_at = row
+    article_id, kind, title, summary, companies, others, happened_at, known_at, publisher = row
     assert isinstance(companies, list)
     assert isinstance(others, list)
     assert isinstance(happened_at, datetime)
@@ -176,4 +176,5 @@ def _article(row: tuple[object, ...]) -> Article:
         happened_at,
         known_at,
         of_title | frozenset(others),
+        str(publisher),
     )

@@ -14,6 +14,7 @@ from pipeline.fold.places import places
 
 __all__ = ["Gist", "gist", "opposed"]
 
+OPENING_WORDS = 3  # series and columns have a name that long before each title
 SUMMARY_WORDS = 40  # of a summary's beginning; copies differ in what follows
 
 _PREFIX = re.compile(
@@ -36,7 +37,8 @@ class Gist:
     """What is compared. `words` and `summary` are in one form; `lead` is the first word; `names` the capitalised
     ones, None where every word is capitalised; `numbers` are the figures of the title, `all_numbers` of all of it.
     `ahead`: something is expected or open; `forecast`: a forecast is the news; `denial`; `stages`: what
-    steps are told; `column`: it comes back day by day; `corrected`: it mends an earlier one.
+    steps are told; `column`: it comes back day by day; `comment`: it is about news; `opening`: its first words;
+    `corrected`: it mends an earlier one.
     `text` is what a sentence encoder reads; `places` are those it names; `things` the members of classes
     (illnesses, vehicles, …) that its title names; `poles` its words that have an opposite."""
 
@@ -53,6 +55,8 @@ class Gist:
     denial: bool
     stages: frozenset[str]
     column: bool
+    comment: bool
+    opening: str
     corrected: bool
     text: str
     places: frozenset[str]
@@ -85,6 +89,8 @@ def gist(title: str, summary: str | None) -> Gist:
         bool(known.denial.search(plain)),
         frozenset(stage for stage, pattern in known.stages.items() if pattern.search(plain)),
         bool(known.column.search(plain)),
+        bool(known.comment.search(plain)),
+        " ".join(plain.lower().split()[:OPENING_WORDS]),
         corrected,
         text,
         places(text),

@@ -17,7 +17,7 @@ from pipeline.fold.places import agree
 from pipeline.fold.records import Article, Reason
 from pipeline.fold.text import Gist, opposed
 
-__all__ = ["Evidence", "Weights", "evidence", "same_event", "score", "shared_names"]
+__all__ = ["Evidence", "Weights", "beyond", "evidence", "score", "shared_names"]
 
 _DAY = 86_400.0
 
@@ -154,11 +154,11 @@ def score(seen: Evidence, weights: Weights) -> float:
     return float(z @ weights.single + z @ weights.pairs @ z)
 
 
-def same_event(seen: Evidence) -> bool:
-    """Whether the weighed sum passes the limit."""
+def beyond(seen: Evidence) -> float:
+    """By how much the weighed sum passes the limit (log odds); negative where it does not."""
     weights = _shipped()
     # Rounded, so that the last bits of a float sum decide nothing.
-    return round(score(seen, weights), 6) >= weights.limit
+    return round(score(seen, weights) - weights.limit, 6)
 
 
 def _names(gist: Gist) -> frozenset[str]:

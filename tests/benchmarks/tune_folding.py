@@ -23,6 +23,7 @@ from models.embed import ADAPTED_FROM, MAX_TOKENS, through
 from models.encoder import load_encoder, load_tokenizer
 from models.net import pad
 from models.tokens import encode
+from models.train import repeatable
 from pipeline.fold.compare import compare, left_open
 from pipeline.fold.records import Candidate
 from tests.pipeline.fold.events import MATTERS, Told, told
@@ -32,6 +33,7 @@ __all__ = ["FOLDS", "fold_of"]
 FOLDS = 3
 RANK, EPOCHS, RATE, HEAD_RATE = 8, 5, 1.5e-3, 2e-2
 TOGETHER = 6  # matters a step
+PART = 16  # texts padded to one length
 OTHER_EVENTS, LABELLED = 0.35, 2.0  # what a pair weighs in the loss
 
 
@@ -113,25 +115,49 @@ class _Learner:
                     self.factors[f"{number}.{name}"] = _Factors(module)
                     layer.set_submodule(name, self.factors[f"{number}.{name}"])
         self.head = torch.nn.Parameter(torch.tensor([8.0, 5.0, 3.0, -10.5]))
+        self.below: dict[str, torch.Tensor] = {}
         learned = [p for one in self.factors.values() for p in (one.a, one.b)]
         self.optimizer = torch.optim.AdamW([{"params": learned}, {"params": [self.head]}], weight_decay=0.01)
 
     def step(self, chosen: Sequence[Group], rate: float) -> float:
         """One step on these groups, at this share of the full rate; answers the loss."""
         self.optimizer.param_groups[0]["lr"], self.optimizer.param_groups[1]["lr"] = RATE * rate, HEAD_RATE * rate
-        rows = encode(self.tokenizer, [(text, None) for group in chosen for text in group.texts], MAX_TOKENS)
-        ids, mask, segments = pad([(row.ids, row.segments) for row in rows], "cpu")
-        with torch.no_grad():
-            below = self.encoder.embeddings(input_ids=ids, token_type_ids=segments)
-            below = through(self.encoder.encoder.layer[:ADAPTED_FROM], below, mask)
+        states, mask = self._read([text for group in chosen for text in group.texts])
         one, other, same, weight = _joined(chosen)
-        likeness = _likeness(through(self.layers, below, mask), mask.float(), one, other)
+        likeness = _likeness(states, mask.float(), one, other)
         said = likeness @ self.head[:3] + self.head[3]
         loss = (binary_cross_entropy_with_logits(said, same, reduction="none") * weight).sum() / weight.sum()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return float(loss.detach())
+
+    def _read(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last hidden states (texts, tokens, width), and 1 where a token stands."""
+        below = [self._below(text) for text in texts]
+        order = sorted(range(len(texts)), key=lambda at: len(below[at]))
+        longest = len(below[order[-1]])
+        parts, masks = [], []
+        # In parts of like length: half of the work would go into padding otherwise.
+        for start in range(0, len(order), PART):
+            part = [below[at] for at in order[start : start + PART]]
+            padded = torch.nn.utils.rnn.pad_sequence(part, batch_first=True)
+            mask = (torch.arange(padded.shape[1]) < torch.tensor([len(one) for one in part])[:, None]).long()
+            missing = longest - padded.shape[1]
+            parts.append(torch.nn.functional.pad(through(self.layers, padded, mask), (0, 0, 0, missing)))
+            masks.append(torch.nn.functional.pad(mask, (0, missing)))
+        back = torch.tensor(order).argsort()
+        return torch.cat(parts)[back], torch.cat(masks)[back]
+
+    def _below(self, text: str) -> torch.Tensor:
+        """The hidden states (tokens, width) under the first adapted layer, which no step changes."""
+        if text not in self.below:
+            row = encode(self.tokenizer, [(text, None)], MAX_TOKENS)[0]
+            ids, mask, segments = pad([(row.ids, row.segments)], "cpu")
+            with torch.no_grad():
+                states = self.encoder.embeddings(input_ids=ids, token_type_ids=segments)
+                self.below[text] = through(self.encoder.encoder.layer[:ADAPTED_FROM], states, mask)[0]
+        return self.below[text]
 
     def save(self, path: Path) -> None:
         """Write the factors as models/embed.py reads them."""
@@ -156,10 +182,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--fold", type=int, choices=range(FOLDS))
     arguments = parser.parse_args()
-    torch.manual_seed(0)
+    # One thread, so that sums are added up in one order on every number of cores.
+    torch.set_num_threads(1)
+    with repeatable(0):
+        _tune(arguments.folder, arguments.fold)
+
+
+def _tune(folder: Path, fold: int | None) -> None:
     dice = random.Random(0)
     learner = _Learner()
-    matters, labelled = groups(arguments.fold)
+    matters, labelled = groups(fold)
     parts = max(1, len(matters) // TOGETHER)
     steps = EPOCHS * parts
     for epoch in range(EPOCHS):
@@ -171,7 +203,7 @@ def main() -> None:
             rate = min(1.0, done / (0.1 * steps)) * max(0.05, 1 - done / steps)
             lost += learner.step([*matters[part::parts], *labelled[part::parts]], rate)
         print(f"epoch {epoch + 1}: loss {lost / parts:.4f}", flush=True)
-    learner.save(arguments.folder / f"{'all' if arguments.fold is None else arguments.fold}.safetensors")
+    learner.save(folder / f"{'all' if fold is None else fold}.safetensors")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -43,6 +44,27 @@ def test_an_exact_copy_beats_a_near_one_and_the_earliest_beats_its_equals() -> N
     early = candidate(article("c", "Holt shares plunge after profit warning", "t:holt"))
     decision = decide(article("x", "Holt shares plunge after profit warning", "t:holt"), [near, late, early])
     assert (decision.story_id, decision.how, decision.reason) == (story_id("c"), How.EXACT, Reason.SAME_TEXT)
+
+
+def test_a_series_of_one_paper_is_never_a_rewrite() -> None:
+    def said(a: str, b: str, *publishers: str) -> How:
+        told, again = (
+            replace(article(name, title, "t:holt"), publisher=publisher)
+            for name, title, publisher in zip("ab", (a, b), publishers, strict=True)
+        )
+        return decide(again, [candidate(told, read=True)]).how
+
+    series = "Vans and valleys Holt strike ends", "Vans and valleys Holt staff go back to work"
+    assert said(*series, "Ledger", "Courier") is How.REWRITE
+    assert said(*series, "Ledger", "Ledger") is How.FIRST
+
+
+def test_comment_on_an_event_is_never_a_rewrite_of_its_news() -> None:
+    told = candidate(article("a", "Holt recalls vans over brake fault", "t:holt"), read=True)
+    title = "What does the recall by Holt mean for drivers?"
+    asked = decide(article("b", title, "t:holt"), [told])
+    assert (asked.how, asked.reason) == (How.FIRST, Reason.COMMENT)
+    assert decide(article("c", title, "t:holt"), [told, candidate(article("b", title, "t:holt"))]).how is How.EXACT
 
 
 def test_no_chain_leads_to_another_company() -> None:

@@ -41,6 +41,39 @@ def test_how_the_news_is_meant() -> None:
     assert gist("Holt calls off strike talks", "").stages == {"dropped"}
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Is Holt worth its price?",
+        "Why Holt left Leeds",
+        "Here's how Holt can recover",
+        "Business leader Holt has only itself to blame",
+        "Holt collapse: your questions answered",
+        "Holt: share your experience of the recall",
+        "Holt results and falling pound - as it happened",
+        "We all pay for Holt's mistakes",
+        "The Ledger view on Holt: a warning",
+    ],
+)
+def test_comment_is_told_from_news(title: str) -> None:
+    assert gist(title, "").comment
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Holt wins case over letters to clients",
+        "We will not sell Maar, says Holt chief",
+        "Holt buys podcast maker",
+        "Holt shares slide after verdict",
+        "US regulator sues Holt",
+        "Editor of Ledger resigns",
+    ],
+)
+def test_news_is_no_comment(title: str) -> None:
+    assert not gist(title, "").comment
+
+
 def test_opposites_need_both_sides() -> None:
     rise, fall = gist("Oil rises", ""), gist("Oil falls", "")
     assert opposed(rise, fall)

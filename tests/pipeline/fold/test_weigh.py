@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.fold.meaning import Likeness, Meaning, meaning
+from pipeline.fold.meaning import Likeness, Meaning, meanings, ready
 from pipeline.fold.records import Article
 from pipeline.fold.text import gist
 from pipeline.fold.weigh import Evidence, Weights, evidence, score, shared_names
@@ -46,6 +46,10 @@ def reading(text: str) -> Reading:
     return Reading(tuple(text.split()), view, view)
 
 
+def compared(a: Reading, b: Reading, names: frozenset[str]) -> Meaning:
+    return meanings(ready(a), [ready(b)], [names])[0]
+
+
 def article(title: str, *entities: str) -> Article:
     return Article(title, "news", gist(title, ""), frozenset(entities), NOON, NOON, frozenset(entities))
 
@@ -55,8 +59,8 @@ def seen(a: str, b: str) -> Evidence:
 
 
 def test_a_synonym_is_near_and_another_event_far() -> None:
-    near = meaning(reading("holt plunge"), reading("holt slump"), frozenset({"holt"}))
-    far = meaning(reading("holt plunge"), reading("holt opens"), frozenset({"holt"}))
+    near = compared(reading("holt plunge"), reading("holt slump"), frozenset({"holt"}))
+    far = compared(reading("holt plunge"), reading("holt opens"), frozenset({"holt"}))
     assert near.adapted.best == pytest.approx(0.96, abs=0.01)
     assert near.adapted.mean == pytest.approx(0.96, abs=0.01)
     assert far.adapted.best == pytest.approx(0.0, abs=0.01)
@@ -64,10 +68,18 @@ def test_a_synonym_is_near_and_another_event_far() -> None:
 
 
 def test_the_same_words_are_as_near_as_can_be_and_nothing_left_says_nothing() -> None:
-    same = meaning(reading("holt plunge"), reading("plunge holt"), frozenset())
+    same = compared(reading("holt plunge"), reading("plunge holt"), frozenset())
     assert same.published.less == same.published.best == same.published.least == pytest.approx(1.0, abs=0.01)
-    only_name = meaning(reading("holt"), reading("holt opens"), frozenset({"holt"}))
+    only_name = compared(reading("holt"), reading("holt opens"), frozenset({"holt"}))
     assert only_name.published.less == only_name.published.least == 0.5
+
+
+@given(st.lists(st.lists(st.sampled_from(sorted(_VECTORS)), min_size=1, max_size=4), min_size=2, max_size=6))
+def test_many_compared_at_once_are_as_each_by_itself(texts: list[list[str]]) -> None:
+    mine, *others = (reading(" ".join(words)) for words in texts)
+    names = [frozenset({"holt"} if n % 2 else ()) for n in range(len(others))]
+    at_once = meanings(ready(mine), list(map(ready, others)), names)
+    assert at_once == [compared(mine, other, shared) for other, shared in zip(others, names, strict=True)]
 
 
 def test_evidence_tells_what_patterns_and_classes_say() -> None:
