@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.actions import PersonAction, request
 from pipeline.context import Context
 from pipeline.incidents import Action, Event, Severity, by_person, fold
 from pipeline.notify import run
 from pipeline.notify.claims import MAX_ATTEMPTS, claims
 from pipeline.notify.records import OutboxRow, Reason, Status
+from pipeline.warehouse import Warehouse
 from tests.conftest import MovableClock
 
 from .world import NOW, Memory, decision, detection, fired, next_events, put, routed, rows
@@ -157,6 +159,37 @@ def test_on_the_day_of_a_crash(
     assert kept == [{"state": "firing", "suppressed_by": whole[0].incident_id if muted else None}]
     listed = "Part of it, open and not told apart: Banks." in desk.accepted[0].body
     assert listed is muted
+
+
+@pytest.mark.postgres
+def test_muting_silences_and_dead_letters_on_ducklake(context: Context, clock: MovableClock, lake_setting: str) -> None:
+    warehouse = Warehouse(lake_setting, clock, 30)
+    warehouse.prepare()
+    lake = Context(context.settings, warehouse, clock)
+    whole = market(lake)
+    one(lake, "banks", {"excess_p": 0.4, "tier": 2})
+    wish = PersonAction.model_validate(
+        {
+            "action": "silence", "matchers": {"key": ["insurers"]}, "ends_at": NOW + timedelta(hours=1),
+            "note": "known", "actor": "Ann", "requested_at": NOW,
+        }
+    )  # fmt: skip
+    request(context.settings.store.published, wish)
+    one(lake, "insurers")
+    desk = Memory()
+    run(lake, {"log": desk})
+    assert [m.incident_ids for m in desk.accepted] == [(whole[0].incident_id,)]
+    kept = rows(lake, "SELECT suppressed_by FROM incidents WHERE key = 'banks'")
+    assert kept == [{"suppressed_by": whole[0].incident_id}]
+    clock.now += timedelta(hours=2)
+    over(lake, whole)
+    desk.refusals = 10**6
+    letters = Memory()
+    for _ in range(MAX_ATTEMPTS + 1):
+        run(lake, {"log": desk, "dead-letters": letters})
+        clock.now += timedelta(hours=2)
+    assert len(letters.accepted) == 1
+    assert letters.accepted[0].reason == "dead_letter"
 
 
 def test_who_does_not_hear_of_the_whole_hears_of_its_parts(context: Context) -> None:
