@@ -33,7 +33,7 @@ def narrowed(seen: Seen, finding: Finding) -> Seen:
         feeds = tuple(_recent(one) for one in seen.feeds if one.feed_id == found.key)
         return Seen(nothing.trends, nothing.fits, (), feeds, nothing.labels)
     grain = "hour" if rule.kind is Kind.HEALTH else rule.grain
-    trends, fits = (_of_series(frame, rule.scope, found.key, grain) for frame in (seen.trends, seen.fits))
+    trends, fits = seen.of_series(rule.scope, found.key, grain)
     if rule.kind is Kind.HEALTH:
         return Seen(trends, nothing.fits, (), (), nothing.labels)
     if rule.kind is Kind.VOLUME:
@@ -107,12 +107,6 @@ def _list(told: Mapping[str, Any], key: str) -> WatchList:
 def _label(finding: Finding) -> Labels:
     key, label = finding.detection.key, finding.detection.label
     return Labels({key: label}, {key: label.removeprefix("Topic: ")})
-
-
-def _of_series(frame: pd.DataFrame, scope: str, key: str, grain: str) -> pd.DataFrame:
-    ours = frame[(frame["scope"] == scope) & (frame["key"] == key) & (frame["grain"] == grain)]
-    order = "bucket_start" if "bucket_start" in frame else "fitted_for"
-    return ours.sort_values(order).reset_index(drop=True)
 
 
 def _one(known: Usual, scope: str, key: str) -> Usual:

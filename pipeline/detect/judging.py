@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -29,6 +31,24 @@ class Seen:
     feeds: Sequence[FeedHistory]
     labels: Labels
     usual: Mapping[str, Usual] = field(default_factory=dict)
+
+    @cached_property
+    def _places(self) -> tuple[dict[Any, Any], dict[Any, Any]]:
+        """Where the rows of each series stand in `trends` and in `fits`."""
+        trends, fits = (
+            frame.groupby(["scope", "key", "grain"], sort=False).indices if len(frame) else {}
+            for frame in (self.trends, self.fits)
+        )
+        return trends, fits
+
+    def of_series(self, scope: str, key: str, grain: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """`trends` and `fits` of one series, in order of time."""
+        frames = zip((self.trends, self.fits), self._places, ("bucket_start", "fitted_for"), strict=True)
+        trends, fits = (
+            frame.iloc[places.get((scope, key, grain), [])].sort_values(order).reset_index(drop=True)
+            for frame, places, order in frames
+        )
+        return trends, fits
 
     def judged(self, now: datetime) -> Judged:
         """Every bucket beside what was expected of it."""
