@@ -14,6 +14,7 @@ import pytest
 from demo.archive import read
 from demo.run import Summary, prepare, run
 from demo.serve import FeedServer
+from pipeline import audit
 from pipeline.context import Clock, silent, utc_now
 from pipeline.errors import InputError, PortInUse
 from pipeline.publish.snapshot import Snapshot
@@ -90,6 +91,17 @@ def test_the_evidence_of_an_alert_is_chained_and_names_articles(summary: Summary
     assert kinds.count("article") >= 10
     chained = {row[3] for row in rows}
     assert all(not previous or previous in chained for *_, previous in rows)
+
+
+def test_every_incident_of_the_demo_comes_out_again(summary: Summary) -> None:
+    with summary.context.warehouse.read() as con:
+        ids = [row[0] for row in con.execute("SELECT incident_id FROM incidents ORDER BY 1").fetchall()]
+        for incident_id in ids:
+            case = audit.read(con, incident_id, demo=True)
+            checked = [*audit.replay(case), *audit.refit(con, case)]
+            assert {one.what for one in checked} >= {"chain", "decision", "life", "refit"}
+            assert not [one for one in checked if one.verdict is not audit.Verdict.SAME], case.incident["label"]
+    assert ids
 
 
 def test_a_folder_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
