@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, opened, out
+from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.then import AsOfOption, detect_then, moment, publish_then
 from models.errors import ModelError
 from pipeline.context import Context, Report
 from pipeline.errors import BarographError, InputError
@@ -31,9 +33,10 @@ HELP = {
     "fold": "Fold copies and rewrites of one event into one story.",
     "score": "Score topic and sentiment of what the model has not scored yet.",
     "aggregate": "Rebuild the hourly and daily counts of the series that changed.",
-    "detect": "Compare each series with its expected range; open, extend and resolve incidents.",
+    "detect": "Compare each series with its expected range; open, extend and resolve incidents. With --as-of: say what "
+    "a pass would have found then, by what the store knew then; nothing is kept.",
     "notify": "Deliver what changed through the outbox: saved before sent.",
-    "publish": "Publish an immutable snapshot for the dashboard and reports.",
+    "publish": "Publish an immutable snapshot for the dashboard and reports. With --as-of TIME --to DIR: of the past.",
 }
 FullOption = Annotated[bool, typer.Option("--full", help="Go over everything, not only what changed.")]
 
@@ -105,7 +108,36 @@ def _score(
         _print([run_stage("score", context, since=start, **options)], as_json)
 
 
-_OWN: dict[str, Callable[..., None]] = {"ingest": _ingest, "score": _score}
+def _detect(as_of: AsOfOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    with opened(config) as context:
+        if as_of is None:
+            _print([run_stage("detect", context)], as_json)
+            return
+        reports, rows = detect_then(context, moment(as_of))
+        demo = context.settings.demo
+    if not as_json:
+        _print(reports, as_json)
+        out.print(
+            f"{'DEMO: invented data. ' if demo else ''}As of {moment(as_of):%Y-%m-%d %H:%M} UTC; nothing was kept:"
+        )
+    columns = ("state", "severity", "rule", "label", "summary")
+    emit([row | {"demo": demo} for row in rows], columns, as_json=as_json, empty="a pass then changes no incident")
+
+
+def _publish(
+    as_of: AsOfOption = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Publish into this folder instead of the settings'.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    with opened(config) as context:
+        if as_of is None:
+            _print([run_stage("publish", context, to=to)], as_json)
+        else:
+            _print(publish_then(context, moment(as_of), to), as_json)
+
+
+_OWN: dict[str, Callable[..., None]] = {"ingest": _ingest, "score": _score, "detect": _detect, "publish": _publish}
 
 
 def _run(config: ConfigOption = None, as_json: JsonOption = False) -> None:

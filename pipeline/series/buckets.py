@@ -184,10 +184,10 @@ ORDER BY b.grain, b.scope, b.key, b.bucket_start"""
 
 _DAYS_WITH_NEWS = """
     SELECT DISTINCT unnest([known_at::DATE, CASE WHEN imported OR published_at >= known_at - INTERVAL 24 HOUR
-        THEN published_at::DATE END]) AS day FROM articles
+        THEN published_at::DATE END]) AS day FROM articles WHERE recorded_at <= $as_of
     UNION SELECT unnest(generate_series(added_at::DATE::TIMESTAMP, today::TIMESTAMP, INTERVAL 1 DAY))::DATE
-        FROM feeds, (SELECT max(fetched_at)::DATE AS today FROM fetches)
-        WHERE kind IS DISTINCT FROM 'archive'
+        FROM feeds, (SELECT max(fetched_at)::DATE AS today FROM fetches WHERE recorded_at <= $as_of)
+        WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of
     ORDER BY day"""
 _STORIES = """
 SELECT t.story_id, t.bucket_start, round(t.polarity, 12) AS polarity, t.negative,
@@ -337,7 +337,7 @@ class Question:
                 con.unregister(name)
 
 
-def days_with_news(con: duckdb.DuckDBPyConnection) -> list[date]:
-    """Every UTC day in which an article may count or a feed was in the list, oldest first."""
-    found = con.execute(_DAYS_WITH_NEWS).fetchall()
+def days_with_news(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> list[date]:
+    """Every UTC day in which an article may count or a feed was in the list, by then or by now, oldest first."""
+    found = con.execute(_DAYS_WITH_NEWS, {"as_of": as_of or _FOREVER}).fetchall()
     return [day for (day,) in found if day is not None]

@@ -21,7 +21,7 @@ _TYPES = {
     "revision": pa.int32(), "start": pa.int32(), "end": pa.int32(), "imported": pa.bool_(), "truncated": pa.bool_(),
     "relevance": pa.float64(), "p_negative": pa.float64(), "p_neutral": pa.float64(), "p_positive": pa.float64(),
     "p_topic": pa.float64(), "published_at": UTC_US, "first_seen_at": UTC_US, "known_at": UTC_US,
-    "fetched_at": UTC_US, "added_at": UTC_US,
+    "fetched_at": UTC_US, "added_at": UTC_US, "happened_at": UTC_US, "seq": pa.int32(),
 }  # fmt: skip
 
 

@@ -84,3 +84,22 @@ def test_series_do_not_touch_each_other() -> None:
 
 def test_no_rows_are_no_failure() -> None:
     assert "sentiment_index" in with_index(days([]), "hour").columns
+
+
+def test_buzz_is_stories_over_the_usual_of_such_days() -> None:
+    """Weekdays bring ten stories, weekends two; the last Saturday brings six."""
+    stories = [2 if (START + timedelta(days=i)).weekday() >= 5 else 10 for i in range(45)]
+    saturday = max(i for i in range(45) if (START + timedelta(days=i)).weekday() == 5)
+    stories[saturday] = 6
+    frame = with_index(days([0.1] * 45, stories, owners=3), "day")
+    assert frame["buzz_ratio"].iloc[saturday] == pytest.approx(3.0)
+    assert frame["usual_stories"].iloc[saturday - 1] == pytest.approx(10.0)
+    assert frame["buzz_ratio"].iloc[:8].isna().all(), "eight such days are needed to compare with"
+    assert frame["corroboration"].eq(3).all()
+
+
+def test_a_bucket_without_a_row_had_no_stories() -> None:
+    frame = with_index(days([0.1] * 60, [10] * 60).iloc[[*range(0, 40, 2), 59]], "day")
+    last = frame.iloc[-1]
+    assert last["usual_stories"] < 5
+    assert last["buzz_ratio"] == pytest.approx(10 / last["usual_stories"])
