@@ -36,6 +36,7 @@ GROUPS = (
     "silences",
     "routes",
     "pages",
+    "users",
     "export",
     "why",
 )

@@ -15,19 +15,20 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Asked:
-    """The path of a URL, and its query with one value for each name."""
+    """The path of a URL, its query with one value for each name, and what this session's forms must carry."""
 
     path: str = "/"
     values: Mapping[str, str] = field(default_factory=dict)
+    form: str = ""
 
     @classmethod
-    def parse(cls, path: str | None, search: str | None) -> Asked:
+    def parse(cls, path: str | None, search: str | None, form: str = "") -> Asked:
         """Of what the browser tells; what is too long to be ours is cut off."""
         try:
             pairs = parse_qsl((search or "").removeprefix("?"), max_num_fields=_MOST)
         except ValueError:
             pairs = []
-        return cls(unquote(path or "/"), {name: value[:_LONGEST] for name, value in pairs})
+        return cls(unquote(path or "/"), {name: value[:_LONGEST] for name, value in pairs}, form)
 
     def text(self, name: str, default: str = "") -> str:
         """A value as it stands."""

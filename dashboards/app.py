@@ -6,20 +6,20 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from flask import Response
 
-from dashboards import controls, panels
+from dashboards import access, act, controls, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
 from dashboards.frame import frame, navigation
 from dashboards.pages import PAGES, page_of
 from dashboards.pieces import panel, quiet
 from pipeline.context import utc_now
-from pipeline.errors import SnapshotMissing
+from pipeline.errors import InputError, SnapshotMissing
+from pipeline.settings import Settings
 
 __all__ = ["create_app"]
 
@@ -43,8 +43,12 @@ _INDEX = """<!DOCTYPE html>
 _ZOOM = ("from", "to")
 
 
-def create_app(published: Path, *, clock: Callable[[], datetime] = utc_now) -> Dash:
-    """The pages over the snapshots published under `published`. They open nothing else, and call nobody."""
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Dash:
+    """The pages over the published snapshots. They open nothing else, and call nobody.
+
+    Raises:
+        SettingsError: other machines would see them, and nobody would be asked who they are.
+    """
     app = Dash(
         __name__,
         title="Barograph",
@@ -63,7 +67,9 @@ def create_app(published: Path, *, clock: Callable[[], datetime] = utc_now) -> D
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.enable_dev_tools(debug=False, dev_tools_disable_version_check=True)
-    reader = Reader(published)
+    reader = Reader(settings.store.published)
+    access.guard(app.server, settings.dashboard)
+    act.wire(app.server, settings, reader, clock)
     app.layout = lambda: frame(_current(reader))
     _wire(app, reader, clock)
     controls.wire(app, reader, clock)
@@ -103,6 +109,11 @@ def _protect(app: Dash) -> None:
 
     app.server.after_request(add)
 
+    def refuse(error: InputError) -> tuple[str, int, dict[str, str]]:
+        return str(error), 400, {"Content-Type": "text/plain; charset=utf-8"}
+
+    app.server.register_error_handler(InputError, refuse)
+
 
 def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     @app.callback(
@@ -120,7 +131,8 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
             return panels.banners(None, clock(), str(error)), [], [], no_update
         found, now = view.snapshot.snapshot_id, clock()
         bars = panels.banners(view, now)
-        return bars, panels.as_of(view, now), panels.foot(view), no_update if found == shown else found
+        foot = [*panels.foot(view), *_signed_in()]
+        return bars, panels.as_of(view, now), foot, no_update if found == shown else found
 
     @app.callback(
         Output("page", "children"),
@@ -133,7 +145,7 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
         State("rendered", "data"),
     )
     def route(path: str | None, search: str | None, snapshot: str | None, rendered: str | None) -> tuple[Any, ...]:
-        asked = Asked.parse(path, search)
+        asked = Asked.parse(path, search, access.form_token())
         values = {name: value for name, value in asked.values.items() if name not in _ZOOM}
         wanted = json.dumps([asked.path, sorted(values.items()), snapshot])
         if wanted == rendered:
@@ -146,6 +158,19 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("barograph", "title"), Output("name", "id"), Input("name", "data"), prevent_initial_call=True
     )
+
+
+def _signed_in() -> list[Any]:
+    """Who acts, where somebody logged in, and the way out."""
+    name = access.user()
+    if name in (None, access.LOCAL):
+        return []
+    leave = [
+        dcc.Input(type="hidden", name="form", value=access.form_token()),
+        html.Button("log out", type="submit", className="plain"),
+    ]
+    out = [html.Form(leave, action="/logout", method="POST")] if access.asked_for_passwords() else []
+    return [html.Span(f"signed in as {name}"), *out]
 
 
 def _shown(reader: Reader, asked: Asked, clock: Callable[[], datetime]) -> tuple[str, list[Any]]:

@@ -64,7 +64,7 @@ def _listening(settings: Settings) -> tuple[Any, str]:
                 f"{host}:{port} is taken by another program. Stop it, or use `barograph dashboard --port {port + 1}`."
             ) from error
         raise SettingsError(f"[dashboard] host {host}, port {port}: cannot listen there ({error.strerror}).") from error
-    app = create_app(settings.store.published)
+    app = create_app(settings)
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     address = f"http://{shown}:{door.getsockname()[1]}/"
     return create_server(app.server, sockets=[door], threads=8, ident="barograph"), address

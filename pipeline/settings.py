@@ -118,10 +118,16 @@ class Notify(_Section):
 
 
 class Dashboard(_Section):
-    """Where the pages are served."""
+    """Where the pages are served, and to whom: on a loopback address to anybody, elsewhere to who has a name."""
 
     host: str = "127.0.0.1"
     port: int = Field(8050, ge=0, le=65535)
+    user_header: str = Field(
+        "", pattern=r"^[A-Za-z0-9-]*$", description="the header in which a reverse proxy names who logged in; it must"
+        " be the only way in, and must drop what clients send under that name"
+    )  # fmt: skip
+    passwords: Path | None = Field(None, description="a file of name:hash lines, from `barograph users add`")
+    session_key: SecretStr = Field(SecretStr(""), description="signs sessions; else people log in again on a restart")
 
 
 class Settings(BaseSettings):

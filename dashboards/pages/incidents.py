@@ -9,6 +9,7 @@ import pandas as pd
 from dash import dcc, html
 
 from dashboards import words
+from dashboards.act import act_panel
 from dashboards.address import Asked, href
 from dashboards.charts import chart, legend, said
 from dashboards.data import SCOPES, View, evidence_of, incidents_of
@@ -26,7 +27,7 @@ _ALL = 10_000
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     """`/incidents`, asked for `state` and `q`; `/incidents/ID` is one of them."""
     incident_id = asked.path.strip("/").partition("/")[2]
-    return _one(view, incident_id, now) if incident_id else _list(view, asked, now)
+    return _one(view, asked, incident_id, now) if incident_id else _list(view, asked, now)
 
 
 def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
@@ -112,7 +113,7 @@ def _extra(row: pd.Series[Any]) -> Children:
     return extra
 
 
-def _one(view: View, incident_id: str, now: datetime) -> tuple[str, list[Any]]:
+def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str, list[Any]]:
     rows = incidents_of(view)
     rows = rows[rows["incident_id"] == incident_id]
     if rows.empty:
@@ -133,7 +134,12 @@ def _one(view: View, incident_id: str, now: datetime) -> tuple[str, list[Any]]:
         className="panel head-panel",
     )
     evidence = evidence_blocks(evidence_of(view, incident_id), now, negative_shown=_ALL, counter_shown=_ALL)
+    forms = act_panel(
+        view.snapshot.root, incident_id, asked,
+        is_open=bool(row["open"]), acknowledged=bool(text_of(row["acknowledged_by"])),
+    )  # fmt: skip
     side = [
+        panel("act", "Act", forms),
         panel("life", "Its life", _life(view, incident_id, now)),
         panel("commands", "From the command line", _commands(row)),
     ]

@@ -10,6 +10,7 @@ import pandas as pd
 from dash import dcc, html
 
 from dashboards import words
+from dashboards.act import missed_form
 from dashboards.address import Asked
 from dashboards.data import View, incidents_of
 from dashboards.evidence import incident_rows
@@ -42,7 +43,11 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     cited: Any = incident_rows(view, incidents, now) if len(incidents) else quiet("No incident rests on this story.")
     note = f"{len(articles)} articles, {words.corroboration_words(story['owners'], story['articles'])}"
     wide = [panel("articles", "Articles, in order of arrival", _table(articles, now), note)]
-    side = [panel("towards", "Towards each company", _towards(articles)), panel("cited", "Incidents", cited)]
+    forms = [missed_form(title, story["first_at"], asked)]
+    side = [
+        panel("towards", "Towards each company", _towards(articles)),
+        panel("cited", "Incidents", [*forms, cited] if incidents.empty else cited),
+    ]
     return title, [
         _head(story, now),
         html.Div([html.Div(wide, className="wide"), html.Div(side, className="side")], className="grid"),

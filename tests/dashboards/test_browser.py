@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboards.serve import server_in_thread
+from pipeline.actions import Kind, pending
 from pipeline.settings import Settings
 from tests.dashboards import sample
 
@@ -168,6 +169,23 @@ def test_a_zoom_chooses_the_stories_and_stands_in_the_address(browser: Browser, 
         page.reload()
         settled(page)
         expect(page.locator("#series-stories-note")).to_have_text(shown)
+        assert trouble == []
+
+
+def test_what_a_person_does_waits_for_the_next_notify(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    published = tmp_path / "published"
+    sample.write(published, now=now)
+    with looking(browser, published, "incidents/i3") as (page, trouble):
+        expect(page.locator("#act form.acknowledge")).to_be_visible()
+        # The sample's names are short; those of a store are hashes, which is what an action takes.
+        page.locator("#act form.silence input[name=note]").fill("known outage")
+        page.locator("#act form.silence input[name=incident_id]").evaluate(
+            "(input, id) => { input.value = id; }", "ab" * 16
+        )
+        page.locator("#act form.silence button").click()
+        page.wait_for_url("**/incidents/i3")
+        (action,) = pending(published)
+        assert (action.action, action.note) == (Kind.SILENCE, "known outage")
         assert trouble == []
 
 

@@ -250,7 +250,7 @@ def test_a_strange_series_is_the_market(asked: object) -> None:
 
 
 def test_the_page_comes_with_a_strict_policy_and_asks_nobody_else(published: Path) -> None:
-    app = create_app(published)
+    app = create_app(Settings(store={"published": published}))
     answer = app.server.test_client().get("/")
     policy = answer.headers["Content-Security-Policy"]
     script = next(part for part in policy.split("; ") if part.startswith("script-src"))
