@@ -11,6 +11,7 @@ import typer
 from cli.common import ConfigOption, JsonOption, config_path, emit, out
 
 if TYPE_CHECKING:
+    from pipeline.detect.limits import Realised
     from pipeline.settings import Settings
     from pipeline.watchlists import WatchLists
 
@@ -33,7 +34,8 @@ def check(
 
     Exit status 2 and one line naming file, line, rule and key where something cannot be used. A warning where a rule
     is usable and does nothing: an unknown watch-list, key or theme, nothing selected. Keys are looked up in the store,
-    if there is one. `barograph backtest` says what the rules would have sent.
+    if there is one, with what each rule really sends (alerts a week, of the last four) beside its budget, the limit
+    that the budget set, and the rate of that limit in the past. `barograph backtest` says what other rules would send.
 
     Example: barograph rules check my-rules.toml
     """
@@ -44,10 +46,11 @@ def check(
     known = settings.load(config_path(config) or settings.DEFAULT_CONFIG)
     found = load(file or settings.file_or_default(known.detect.rules))
     lists = watchlists.load(settings.file_or_default(known.detect.watchlists))
-    keys, lists = _store(known, lists)
+    keys, lists, real = _store(known, lists)
     warned = doubts(found, lists, keys, timedelta(hours=known.detect.horizon_hours))
     rows: list[dict[str, Any]] = []
     for rule in found.rules:
+        does = real.get(rule.name)
         of_series = rule.kind in (Kind.NEGATIVE_SHARE, Kind.VOLUME)
         rows.append(
             {
@@ -58,6 +61,10 @@ def check(
                 "grain": rule.grain if of_series else "",
                 "budget": str(rule.budget or ""),
                 "p_limit": rule.p_limit if rule.kind is not Kind.EVENT else rule.p_negative,
+                "limit": does.p_limit if does and rule.budget else None,
+                "basis": does.basis if does and rule.budget else "",
+                "past a week": does.per_week if does and rule.budget else None,
+                "sent a week": does.sent_per_week if does else None,
                 "min_stories": rule.min_stories if of_series else "",
                 "watchlists": ", ".join(rule.watchlists),
                 "themes": ", ".join(rule.themes),
@@ -66,6 +73,8 @@ def check(
             }
         )
     columns = ["rule", "line", "kind", "scope", "grain", "budget", "p_limit", "min_stories", "watchlists", "themes"]
+    if real:
+        columns = ["rule", "line", "scope", "grain", "budget", "p_limit", "limit", "past a week", "sent a week"]
     emit(rows, columns, as_json=as_json)
     if not as_json:
         for one in warned:
@@ -76,19 +85,20 @@ def check(
         )
 
 
-def _store(known: Settings, lists: WatchLists) -> tuple[dict[str, set[str]] | None, WatchLists]:
-    """The keys of the store and the lists with their families; None where there is no store."""
+def _store(known: Settings, lists: WatchLists) -> tuple[dict[str, set[str]] | None, WatchLists, dict[str, Realised]]:
+    """The keys of the store (None: there is none), the lists with their families, and what the rules really send."""
     from pipeline import watchlists
     from pipeline.context import utc_now
+    from pipeline.detect.limits import realised
     from pipeline.detect.reading import keys_of
     from pipeline.link.themes import load_themes
     from pipeline.warehouse import Warehouse
 
     warehouse = Warehouse(known.store.warehouse, utc_now, known.store.lock_timeout_s)
     if not warehouse.engine.exists:
-        return None, lists
+        return None, lists, {}
+    warehouse.prepare()
     with warehouse.read() as con:
         keys = keys_of(con)
-        return keys | {"theme": {*keys.get("theme", ()), *load_themes().names}}, lists.with_families(
-            watchlists.parents_of(con)
-        )
+        families = lists.with_families(watchlists.parents_of(con))
+        return keys | {"theme": {*keys.get("theme", ()), *load_themes().names}}, families, realised(con, utc_now())

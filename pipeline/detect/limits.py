@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import duckdb
@@ -21,7 +21,7 @@ from pipeline.incidents import hash_id
 from pipeline.warehouse import Transaction
 from pipeline.watchlists import WatchLists
 
-__all__ = ["Budgeted", "kept", "refresh", "with_limits"]
+__all__ = ["Budgeted", "Realised", "kept", "realised", "refresh", "with_limits"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,35 @@ def refresh(context: Context, rules: Rules, watched: WatchLists, model_version: 
         context.warehouse.transact("trends", partial(_keep, rows=_rows(made, model_version, day)))
         found |= {one.rule.name: limit for one, limit in made}
     return found
+
+
+@dataclass(frozen=True)
+class Realised:
+    """What a rule really does: alerts a week sent over the last four weeks, and its newest limit, if it has a budget.
+
+    `per_week`: what that limit would have brought in the past it was set from.
+    """
+
+    sent_per_week: float
+    p_limit: float | None = None
+    per_week: float | None = None
+    basis: str = ""
+
+
+def realised(con: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Realised]:
+    """Of every rule that fired of late or has a limit, by name; limits of the text that the rule had last."""
+    sent = dict(
+        con.execute(
+            "SELECT rule, count(*) / 4 FROM incidents WHERE fired_at > ? AND fired_at <= ? GROUP BY rule",
+            [now - timedelta(weeks=4), now],
+        ).fetchall()
+    )
+    newest = con.execute(
+        "SELECT rule, p_limit, per_week, basis FROM limits"
+        " QUALIFY row_number() OVER (PARTITION BY rule ORDER BY set_for DESC, recorded_at DESC) = 1"
+    ).fetchall()
+    found = {name: Realised(float(per_week)) for name, per_week in sent.items()}
+    return found | {row[0]: Realised(float(sent.get(row[0], 0.0)), row[1], row[2], row[3]) for row in newest}
 
 
 def with_limits(rules: Rules, limits: Mapping[str, Limit]) -> Rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,3 +57,25 @@ def test_keys_are_looked_up_in_the_store(app: typer.Typer, tmp_path: Path) -> No
     done = CliRunner().invoke(app, ["rules", "check", "mine.toml", "--json"])
     assert done.exit_code == 0, done.output
     assert "no sector here has the key 'bonks'" in json.loads(done.output)[0]["warning"]
+
+
+def test_what_a_rule_really_sends_stands_beside_its_budget(app: typer.Typer, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    store = Warehouse(f"duckdb:{tmp_path / 'data' / 'barograph.duckdb'}", lambda: now)
+    store.prepare()
+    with store.write("incidents") as tx:
+        for n, days in enumerate((1, 5, 60)):
+            tx.con.execute(
+                "INSERT INTO incidents (incident_id, rule, fired_at) VALUES (?, 'r', ?)",
+                [f"i{n}", now - timedelta(days=days)],
+            )
+        tx.con.execute(
+            "INSERT INTO limits (limit_id, rule, set_for, p_limit, per_week, basis) VALUES"
+            " ('a', 'r', ?, .002, .9, 'counted'), ('b', 'r', ?, .003, .8, 'counted')",
+            [now - timedelta(days=1), now],
+        )
+    (tmp_path / "mine.toml").write_text('[[rule]]\nname = "r"\nkind = "negative_share"\nbudget = "1 a week"\n')
+    done = CliRunner().invoke(app, ["rules", "check", "mine.toml", "--json"])
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.output)
+    assert (row["budget"], row["limit"], row["past a week"], row["sent a week"]) == ("1 a week", 0.003, 0.8, 0.5)
