@@ -151,7 +151,7 @@ def _events(con: duckdb.DuckDBPyConnection, incident_id: str) -> list[Event]:
         " coalesce(detail, '{}') FROM incident_events WHERE incident_id = ? ORDER BY seq",
         [incident_id],
     ).fetchall()
-    return [Event(*r[:4], Action(r[4]), Reason(r[5]), Severity(r[6]), r[7], r[8]) for r in rows]
+    return [Event(r[0], r[1], r[2], r[3], Action(r[4]), Reason(r[5]), Severity(r[6]), r[7], r[8]) for r in rows]
 
 
 def _configurations(con: duckdb.DuckDBPyConnection, cited: Sequence[str]) -> dict[str, Configuration]:

@@ -13,6 +13,7 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 
 def main(path: str) -> int:
@@ -43,7 +44,7 @@ def say(what: str, text: str) -> None:
     sys.stdout.write(f"{what:8}{text}\n")
 
 
-def chain(rows: list) -> list:
+def chain(rows: list[Any]) -> list[Any]:
     """The rows follow one another, each sha256 over the one before and the payload."""
     problems, previous, removed = [], "", 0
     for place, row in enumerate(rows):
@@ -61,12 +62,12 @@ def chain(rows: list) -> list:
     return problems
 
 
-def by_incident(rows: list) -> dict:
+def by_incident(rows: list[Any]) -> dict[str, Any]:
     """The rows of each incident, in the order in which they are chained."""
-    found: dict = {}
+    found: dict[str, Any] = {}
     for row in rows:
         found.setdefault(row["incident_id"], {})[row["previous_sha256"]] = row
-    ordered = {}
+    ordered: dict[str, Any] = {}
     for incident, after in found.items():
         ordered[incident], previous = [], ""
         while previous in after:
@@ -76,7 +77,7 @@ def by_incident(rows: list) -> dict:
     return ordered
 
 
-def configurations(case: dict) -> list:
+def configurations(case: dict[str, Any]) -> list[Any]:
     """Each cited text is there, and is the one that was cited."""
     known = {row["sha256"]: row["content"] for row in case["configurations"]}
     problems = [f"configuration {sha[:12]} was changed" for sha, text in known.items() if sha256(text) != sha]
@@ -90,7 +91,7 @@ def configurations(case: dict) -> list:
     return problems
 
 
-def life(case: dict) -> list:
+def life(case: dict[str, Any]) -> list[Any]:
     """The steps are whole, and each decision belongs to one of them."""
     incident = case["incident"]["incident_id"]
     problems, steps = [], {}
@@ -109,12 +110,12 @@ def life(case: dict) -> list:
     return problems
 
 
-def decisions(case: dict) -> list:
+def decisions(case: dict[str, Any]) -> list[Any]:
     """No piece is missing, and the counts come out of the articles."""
     problems = []
     for decision in of_kind(case["evidence"], "decision"):
         rows = [row for row in case["evidence"] if row["event_id"] == decision["event_id"]]
-        counts: dict = {}
+        counts: dict[str, Any] = {}
         for row in rows:
             if row["kind"] != "decision":
                 counts[row["kind"]] = counts.get(row["kind"], 0) + 1
@@ -132,9 +133,9 @@ def decisions(case: dict) -> list:
     return problems
 
 
-def recounted(articles: list, limit: float) -> tuple:
+def recounted(articles: list[Any], limit: float) -> tuple[int, int]:
     """(stories, negative ones): a story's sentiment is the mean over each owner's first scored article."""
-    stories: dict = {}
+    stories: dict[str, Any] = {}
     for article in sorted(articles, key=lambda one: (one["counted_at"], one["article_id"])):
         if article["status"] == "scored":
             stories.setdefault(article["story_id"], {}).setdefault(article["owner"], article)
@@ -145,7 +146,7 @@ def recounted(articles: list, limit: float) -> tuple:
     return len(stories), negative
 
 
-def messages(case: dict) -> list:
+def messages(case: dict[str, Any]) -> list[Any]:
     """Every message has the sha256 it was saved with."""
     problems = []
     gone = any(is_removed(row) for row in (*case["evidence"], *case["beside"]))
@@ -163,14 +164,14 @@ def messages(case: dict) -> list:
     return problems
 
 
-def of_kind(rows: list, kind: str) -> list:
+def of_kind(rows: list[Any], kind: str) -> list[Any]:
     """The payloads of one kind."""
     return [json.loads(row["payload"]) for row in rows if row["kind"] == kind and not is_removed(row)]
 
 
-def is_removed(row: dict) -> bool:
+def is_removed(row: dict[str, Any]) -> bool:
     """Whether somebody had it forgotten; the row says who, when and why."""
-    return row["payload"].startswith('{"removed":')
+    return bool(row["payload"].startswith('{"removed":'))
 
 
 def sha256(text: str) -> str:

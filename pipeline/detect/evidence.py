@@ -141,9 +141,10 @@ def articles(
     """
     found: list[list[dict[str, Any]]] = [[] for _ in findings]
     groups: dict[datetime | None, list[int]] = {}
+    read_at = _read_at(con, model_version, findings)
     for n, finding in enumerate(findings):
         if finding.rule.kind is not Kind.HEALTH:
-            groups.setdefault(finding.as_of, []).append(n)
+            groups.setdefault(read_at.get(finding.as_of, finding.as_of), []).append(n)
     for as_of, numbers in groups.items():
         first = min(findings[n].start for n in numbers).astimezone(UTC).date()
         last = max(findings[n].end for n in numbers).astimezone(UTC).date()
@@ -152,6 +153,19 @@ def articles(
             known = dict(zip(_COLUMNS, row[1:], strict=True))
             found[row[0]].append(_article(known, findings[row[0]], negative_limit))
     return found
+
+
+def _read_at(
+    con: duckdb.DuckDBPyConnection, model_version: str, findings: Sequence[Finding]
+) -> dict[datetime | None, datetime]:
+    """When the passes of `aggregate` that wrote these counts had read the base tables: a moment before they wrote."""
+    counted = sorted({finding.as_of for finding in findings if finding.as_of})
+    rows = con.execute(
+        "SELECT recorded_at, max(read_at) FROM rebuilds WHERE model_version = ?"
+        " AND recorded_at IN (SELECT unnest(?::TIMESTAMPTZ[])) GROUP BY ALL",
+        [model_version, counted],
+    ).fetchall()
+    return dict(rows)
 
 
 def _read(

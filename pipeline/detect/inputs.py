@@ -167,7 +167,7 @@ def _table(told: Mapping[str, Any] | None) -> pd.DataFrame:
         return pd.DataFrame(columns=["scope", "grain", "key", "bucket_start", "fitted_for", "status", "coverage"])
     names = [column["name"] for column in told["columns"]]
     rows: Sequence[Sequence[Any]] = told["rows"]
-    made = {}
+    made: dict[str, Any] = {}
     for place, (name, column) in enumerate(zip(names, told["columns"], strict=True)):
         values = [row[place] for row in rows]
         if str(column["type"]).startswith("datetime64"):

@@ -147,10 +147,11 @@ def _counted_otherwise(kept: pd.DataFrame, recounted: pd.DataFrame) -> Iterator[
     both = kept[list(_COUNTS)].merge(
         recounted[list(_COUNTS)], on=["bucket_start", "grain", "scope", "key"], how="left", suffixes=("", "_now")
     )
-    for row in both.itertuples():
-        then, now = (row.negative_stories, row.story_count), (row.negative_stories_now, row.story_count_now)
+    for row in both.to_dict("records"):
+        then, now = ([row[f"{name}{end}"] for name in ("negative_stories", "story_count")] for end in ("", "_now"))
         if then != now:
-            yield f"bucket {row.bucket_start}: {then[0]} of {then[1]} negative then, {now[0]} of {now[1]} recomputed"
+            said = f"{then[0]} of {then[1]} negative then, {now[0]} of {now[1]} recomputed"
+            yield f"bucket {row['bucket_start']}: {said}"
 
 
 def _with_counts(kept: pd.DataFrame, recounted: pd.DataFrame) -> pd.DataFrame:
