@@ -37,6 +37,7 @@ GROUPS = (
     "routes",
     "pages",
     "users",
+    "report",
     "export",
     "why",
 )
