@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline import then
-from pipeline.promotion import ActiveModel, active_model
+from pipeline.promotion import active_model
 from pipeline.publish.articles import articles
 from pipeline.publish.tables import TABLES
 from pipeline.series import buckets
 
-__all__ = ["HOURS_KEPT", "STORIES_KEPT", "Fitter", "Gathered", "gather"]
+__all__ = ["HOURS_KEPT", "STORIES_KEPT", "TOLD_KEPT", "Gathered", "gather"]
 
 STORIES_KEPT = timedelta(days=90)
+# Stories by series and bucket, for the question why an index moved: five half-lives of the daily one.
+TOLD_KEPT = timedelta(days=35)
 HOURS_KEPT = timedelta(days=200)  # 180 days standardise the index, and some to draw
 
 # Counted, owners, scores, entities and themes are those of the series (`pipeline.series.buckets`), so that the list of
@@ -52,17 +52,16 @@ LEFT JOIN named AS n USING (article_id, revision) LEFT JOIN why AS w USING (arti
 """
 
 _TRENDS = "SELECT * FROM trends WHERE grain = 'day' OR bucket_start >= $hours"
-_THEN = "SELECT * FROM trends_then WHERE grain = 'day' OR bucket_start >= $hours"
 
 _ENTITIES = """
-SELECT * FROM entities WHERE entity_id IN (SELECT key FROM trends_published WHERE scope = 'entity')
+SELECT * FROM entities WHERE entity_id IN (SELECT key FROM trends WHERE scope = 'entity')
     OR entity_id IN (SELECT unnest(entity_ids) FROM stories_published)
 """
 
 _FETCHES = """
 SELECT feed_id, outcome, count(*) AS attempts, coalesce(sum(new_articles), 0) AS new_articles,
     coalesce(sum(bytes), 0) AS bytes, round(coalesce(sum(seconds), 0), 3) AS seconds
-FROM fetches WHERE fetched_at > $day AND recorded_at <= $as_of GROUP BY ALL
+FROM fetches WHERE fetched_at > $day GROUP BY ALL
 """
 
 # Which feeds an open health incident names; the words are the judgement's own.
@@ -70,8 +69,8 @@ _LATE = """
 SELECT json_extract_string(v.payload, '$.feed_id') AS feed_id,
     max_by(json_extract_string(v.payload, '$.sentence'), v.recorded_at) AS late_sentence,
     max_by(TRY_CAST(json_extract_string(v.payload, '$.last_new_at') AS TIMESTAMPTZ), v.recorded_at) AS last_new_at
-FROM evidence v JOIN incidents_published i USING (incident_id)
-WHERE v.recorded_at <= $as_of AND v.kind = 'feed' AND i.kind = 'health' AND i.resolved_at IS NULL GROUP BY ALL
+FROM evidence v JOIN incidents i USING (incident_id)
+WHERE v.kind = 'feed' AND i.kind = 'health' AND i.resolved_at IS NULL GROUP BY ALL
 """
 
 _FITS = """
@@ -80,19 +79,8 @@ WHERE model_version = $model
 """
 
 _AS_OF = """
-SELECT greatest((SELECT max(last_success_at) FROM feeds_published),
-    (SELECT max(recorded_at) FROM articles WHERE recorded_at <= $as_of))
+SELECT greatest((SELECT max(last_success_at) FROM feeds), (SELECT max(recorded_at) FROM articles))
 """
-_NEWEST = """
-SELECT max(coalesce(published_at, known_at)) FROM articles WHERE coalesce(imported, false) AND recorded_at <= $as_of"""
-_LIVE = "SELECT max(known_at) FROM articles WHERE NOT coalesce(imported, false) AND recorded_at <= $as_of"
-_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class Fitter(Protocol):
-    """Fits the series for the day of a time from their own past: rows of `fits`, without the store."""
-
-    def __call__(self, trends: pd.DataFrame, model_version: str, at: datetime) -> pa.Table: ...
 
 
 @dataclass(frozen=True)
@@ -106,72 +94,42 @@ class Gathered:
     model: tuple[str, float] | None
 
 
-def gather(
-    con: duckdb.DuckDBPyConnection, now: datetime, as_of: datetime | None = None, fit: Fitter | None = None
-) -> Gathered:
-    """Read all that a snapshot needs, in one consistent view of the store; with `as_of`, as it was known then.
-
-    Of the past the series are counted and (by `fit`) fitted anew, and incidents folded from their events of then; names
-    of entities, and the addresses of feeds, are those of now.
-    """
-    active = active_model(con, as_of)
+def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
+    """Read all that a snapshot needs, in one consistent view of the store."""
+    active = active_model(con)
     model = (active.model_version, active.negative_limit) if active else None
     version, limit = model or ("", 1.0)
-    bound = as_of or _FOREVER
-    newest, live = _one(con, _NEWEST, as_of=bound), _one(con, _LIVE, as_of=bound)
+    newest = _one(con, "SELECT max(coalesce(published_at, known_at)) FROM articles WHERE coalesce(imported, false)")
+    live = _one(con, "SELECT max(known_at) FROM articles WHERE NOT coalesce(imported, false)")
     # An archive alone shows its own last days; once news arrives, the newest news counts.
     until = min(live or newest or now, now)
     tables = {
-        "trends": _trends(con, active, until - HOURS_KEPT, as_of),
-        "stories": _stories(con, until - STORIES_KEPT, version, limit, bound),
-        "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1), as_of=bound),
+        "trends": _query(con, _TRENDS, hours=until - HOURS_KEPT),
+        "stories": _stories(con, until - STORIES_KEPT, version, limit),
+        "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1)),
+        "told": buckets.told(con, version, limit, until - TOLD_KEPT, until),
     }
-    tables["articles"] = articles(con, tables["stories"]["story_id"], version, as_of)
-    for name in ("incident_events", "evidence", "models"):
-        columns = ", ".join(TABLES[name].schema.names)
-        tables[name] = _query(con, f"SELECT {columns} FROM {name} WHERE recorded_at <= $as_of", as_of=bound)
-    tables["incidents"] = _query(con, "SELECT * FROM incidents") if as_of is None else _incidents(con, as_of)
-    tables["incidents"] = tables["incidents"].select(TABLES["incidents"].schema.names)
-    tables["feeds"] = _query(con, "SELECT * FROM feeds") if as_of is None else then.feeds(con, as_of)
-    views = ("stories", "trends", "incidents", "feeds")
-    for name in views:
-        con.register(f"{name}_published", tables[name])
+    tables["articles"] = articles(con, tables["stories"]["story_id"], version)
+    for name in ("incidents", "incident_events", "evidence", "models"):
+        tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
+    tables["feeds"] = _query(con, "SELECT * FROM feeds")
+    con.register("stories_published", tables["stories"])
     tables["entities"] = _query(con, _ENTITIES)
-    late: pd.DataFrame = _query(con, _LATE, as_of=bound).to_pandas()
-    data_as_of = _one(con, _AS_OF, as_of=bound)
-    for name in views:
-        con.unregister(f"{name}_published")
-    fits = _query(con, _FITS, model=version) if fit is None else fit(tables["trends"].to_pandas(), version, now)
-    return Gathered(tables, fits, late, data_as_of, model)
+    con.unregister("stories_published")
+    late: pd.DataFrame = _query(con, _LATE).to_pandas()
+    return Gathered(tables, _query(con, _FITS, model=version), late, _one(con, _AS_OF), model)
 
 
-def _trends(
-    con: duckdb.DuckDBPyConnection, active: ActiveModel | None, hours: datetime, as_of: datetime | None
-) -> pa.Table:
-    if as_of is None or active is None:
-        nothing = "" if as_of is None else " AND false"
-        return _query(con, f"SELECT * FROM ({_TRENDS}) WHERE true{nothing}", hours=hours)
-    con.register("trends_then", then.trends(con, active, as_of))
-    try:
-        return _query(con, _THEN, hours=hours)
-    finally:
-        con.unregister("trends_then")
-
-
-def _incidents(con: duckdb.DuckDBPyConnection, as_of: datetime) -> pa.Table:
-    return then.incident_rows(then.incidents(con, as_of))
-
-
-def _stories(con: duckdb.DuckDBPyConnection, since: datetime, version: str, limit: float, as_of: datetime) -> pa.Table:
+def _stories(con: duckdb.DuckDBPyConnection, since: datetime, version: str, limit: float) -> pa.Table:
     buckets.register(con)
     sql = buckets.with_sql("recorded_at") + _STORIES
-    return _query(con, sql, as_of=as_of, model_version=version, limit=limit, since=since)
+    return _query(con, sql, as_of=datetime(9999, 1, 1, tzinfo=UTC), model_version=version, limit=limit, since=since)
 
 
 def _query(con: duckdb.DuckDBPyConnection, sql: str, **values: object) -> pa.Table:
     return con.execute(sql, values or None).to_arrow_table()
 
 
-def _one(con: duckdb.DuckDBPyConnection, sql: str, **values: object) -> datetime | None:
-    row = con.execute(sql, values).fetchone()
+def _one(con: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
+    row = con.execute(sql).fetchone()
     return row[0] if row else None

@@ -209,6 +209,21 @@ TABLES: dict[str, Published] = {
             words=_WORDS,
             themes=_TEXTS,
         ),
+        # Each scored story of the last weeks in each of its series and buckets: what `why` splits a change by.
+        _table(
+            "told",
+            "grain scope key bucket_start story_id",
+            "bucket_start",
+            scope=_TEXT,
+            key=_TEXT,
+            grain=_TEXT,
+            bucket_start=_TIME,
+            story_id=_TEXT,
+            polarity=_FLOAT,
+            negative=_FLAG,
+            owner=_TEXT,
+            article_id=_TEXT,
+        ),
         _table(
             "models",
             "recorded_at model_version status",

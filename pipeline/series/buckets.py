@@ -27,6 +27,7 @@ __all__ = [
     "days_with_news",
     "rebuild",
     "register",
+    "told",
     "with_sql",
 ]
 
@@ -190,12 +191,12 @@ _DAYS_WITH_NEWS = """
         WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of
     ORDER BY day"""
 _STORIES = """
-SELECT t.story_id, t.bucket_start, round(t.polarity, 12) AS polarity, t.negative,
-       arg_min(p.article_id, (p.counted_at, p.article_id)) AS article_id,
-       arg_min(p.owner, (p.counted_at, p.article_id)) AS owner
+SELECT t.scope, t.key, t.grain, t.bucket_start, t.story_id, round(t.polarity, 12) AS polarity, t.negative,
+       arg_min(p.owner, (p.counted_at, p.article_id)) AS owner,
+       arg_min(p.article_id, (p.counted_at, p.article_id)) AS article_id
 FROM told AS t JOIN points AS p USING (scope, key, grain, story_id)
-WHERE t.scored AND t.grain = $grain AND t.bucket_start >= $first AND t.bucket_start < $beyond
-GROUP BY ALL ORDER BY t.bucket_start, t.story_id"""
+WHERE t.scored AND t.bucket_start >= $first AND t.bucket_start < $beyond
+GROUP BY ALL ORDER BY t.grain, t.scope, t.key, t.bucket_start, t.story_id"""
 _TOUCHED = """c.story_id IN (
             SELECT story_id FROM counted WHERE counted_at >= $first AND counted_at < $beyond)"""
 _ONLY_DAYS = "b.bucket_start >= $first AND b.bucket_start < $beyond"
@@ -297,24 +298,23 @@ class Question:
         finally:
             con.unregister("coverage_rows")
 
-    def stories(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date], grain: str) -> pa.Table:
-        """The scored stories of one series, in the buckets of a stretch of days.
+    def stories(self, con: duckdb.DuckDBPyConnection, stretch: tuple[date, date]) -> pa.Table:
+        """The scored stories in the buckets of a stretch of days, once in each series and grain.
 
-        Columns: story_id, bucket_start, polarity, negative, and of the first article article_id, owner.
+        Columns: scope, key, grain, bucket_start, story_id, polarity, negative; owner, article_id of its first article.
         """
-        return self._ask(con, stretch, _STORIES, {"grain": grain})
+        return self._ask(con, stretch, _STORIES)
 
     def _ask(
         self,
         con: duckdb.DuckDBPyConnection,
         stretch: tuple[date, date] | None,
         what: str,
-        more: Mapping[str, object] | None = None,
     ) -> pa.Table:
         register(con, self.topics)
         bound: dict[str, object] = {
             "as_of": self.as_of or _FOREVER, "model_version": self.model_version,
-            "negative_limit": self.negative_limit, **(more or {}),
+            "negative_limit": self.negative_limit,
         }  # fmt: skip
         since, chosen = None, []
         if self.series:
@@ -335,6 +335,14 @@ class Question:
         finally:
             for name in ("topic_keys", "reached"):
                 con.unregister(name)
+
+
+def told(
+    con: duckdb.DuckDBPyConnection, model_version: str, negative_limit: float, since: datetime, until: datetime
+) -> pa.Table:
+    """The scored stories of the buckets from a day to another, as `Question.stories` answers them; of all series."""
+    stretch = (since.astimezone(UTC).date(), until.astimezone(UTC).date())
+    return Question(model_version, negative_limit).stories(con, stretch)
 
 
 def days_with_news(con: duckdb.DuckDBPyConnection, as_of: datetime | None = None) -> list[date]:

@@ -104,7 +104,8 @@ def _standing(con: duckdb.DuckDBPyConnection, question: Question, at: datetime, 
     rows = rows[(rows["grain"] == grain) & (pd.to_datetime(rows["bucket_start"], utc=True) <= pd.Timestamp(at))]
     if rows.empty:
         return None
-    stories: pd.DataFrame = question.stories(con, stretch, grain).to_pandas()
+    stories: pd.DataFrame = question.stories(con, stretch).to_pandas()
+    stories = stories[stories["grain"] == grain]
     read = with_index(rows, grain)
     last = pd.Timestamp(read["bucket_start"].iloc[-1]).to_pydatetime()
     return standing_of(stories, read, last, grain, question.model_version)
