@@ -17,6 +17,7 @@ from pipeline.ingest.catalogue import sync
 from pipeline.ingest.client import HttpFetcher
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.outcomes import Outcome, masked_text
+from pipeline.ingest.schedule import LONGEST_WAIT
 from pipeline.ingest.spool import Made, Spool
 
 __all__ = ["FetchCounts", "batches", "fetch", "shared_out"]
@@ -113,6 +114,9 @@ def _host(url: str) -> str:
 def _wanted(con: duckdb.DuckDBPyConnection, now: datetime, feed_ids: Sequence[str] | None) -> list[Wanted]:
     """Active feeds that are due, or those asked for whether due or not; archives, gone and removed ones never.
 
+    A wait of over a day was set by a clock that has been put back since, and so was a body from the future: they count
+    for nothing.
+
     A feed of which no body came for a day is asked without its validators: a cache that says 304 for ever would
     else hide everything. Those that failed the last time come last, so that they hold up nobody.
     """
@@ -120,11 +124,11 @@ def _wanted(con: duckdb.DuckDBPyConnection, now: datetime, feed_ids: Sequence[st
         "SELECT feed_id, coalesce(fetch_url, url),"
         " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END, body_sha256"
         " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
-        f" WHERE fetched_at > $3 AND outcome IN {BODIES}) USING (feed_id)"
+        f" WHERE fetched_at > $3 AND fetched_at <= $2 AND outcome IN {BODIES}) USING (feed_id)"
         " WHERE kind <> 'archive' AND status = 'active'"
-        " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2)"
+        " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2 OR next_fetch_at > $4)"
         " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY failures > 0, url",
-        [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER],
+        [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER, now + LONGEST_WAIT],
     ).fetchall()
     return [Wanted(*row) for row in rows]
 
@@ -133,8 +137,8 @@ def _tell_waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """Back-off is never silent: one line of the log says who waits after failures, and until when."""
     rows = con.execute(
         "SELECT title, failures, next_fetch_at FROM feeds"
-        " WHERE status = 'active' AND next_fetch_at > $1 ORDER BY next_fetch_at, title",
-        [now],
+        " WHERE status = 'active' AND next_fetch_at > $1 AND next_fetch_at <= $2 ORDER BY next_fetch_at, title",
+        [now, now + LONGEST_WAIT],
     ).fetchall()
     if rows:
         told = [f"{masked_text(title)} until {due.astimezone(UTC):%H:%M} UTC ({n}×)" for title, n, due in rows[:TOLD]]

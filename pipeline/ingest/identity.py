@@ -11,6 +11,7 @@ from enum import StrEnum
 
 __all__ = [
     "MAX_REVISIONS",
+    "SHARED",
     "Candidate",
     "Decision",
     "Known",
@@ -21,6 +22,8 @@ __all__ = [
     "feed_id",
 ]
 
+# Before the link key of an article whose page other stories share: then the page is no name.
+SHARED = "~"
 # A feed whose text holds the clock would otherwise grow the store at every poll: after so many revisions an article
 # gets one more a day, so that a correction that comes late is still kept.
 MAX_REVISIONS = 24
@@ -46,7 +49,8 @@ class Reason(StrEnum):
 class Candidate:
     """An entry, reduced to what the decision needs.
 
-    `article_id` is by its guid or what stands in for it (`guided`: it is by a guid), `link_key` by its canonical link.
+    `article_id` is by its guid or what stands in for it (`guided`: it is by a guid), `link_key` by its canonical link,
+    `page` too, also where other entries share it; `by_title`: the id by title and `url` of an entry without a guid.
     `fixed`: no policy changes the id (filings). `day`: of the source's own date (UTC), where that is plausible.
     """
 
@@ -57,6 +61,9 @@ class Candidate:
     guided: bool = False
     fixed: bool = False
     day: date | None = None
+    page: str | None = None
+    by_title: str = ""
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Known:
     title: str = ""
     link_key: str | None = None
     day: date | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)

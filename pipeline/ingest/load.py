@@ -21,7 +21,8 @@ from pipeline.context import Context, Report, reporting
 from pipeline.forgotten import without
 from pipeline.ingest.dates import Dated
 from pipeline.ingest.identity import Candidate, Decision, Known, Reason, decide
-from pipeline.ingest.memory import Feed, feeds_of, remembered, taken
+from pipeline.ingest.linkkeys import fill_link_keys
+from pipeline.ingest.memory import Feed, feeds_of, link_key_of, remembered, taken
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked, masked_text, sentence
 from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
 from pipeline.ingest.policy import Identity, Memory, learned, resolve
@@ -191,6 +192,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
     states = {feed_id: feed.state for feed_id, feed in feeds.items()}
     identities = {feed_id: feed.identity for feed_id, feed in feeds.items()}
     now = max((a.spooled.known_at or tx.recorded_at for a in attempts), default=tx.recorded_at)
+    fill_link_keys(tx, (a.spooled.fetched.feed_id for a in attempts if a.parsed))
     memory = remembered(tx.con, (c for a in attempts for c in _candidates(a)), now)
     local = all(attempt.outcome in LOCAL_FAULTS for attempt in attempts)
     ours = local and len(attempts) >= OURS_FROM and not reached
@@ -235,7 +237,7 @@ def _store(tx: Transaction, attempts: list[_Attempt], *, reached: bool = False, 
 
 
 def _asleep(states: Iterable[FeedState], now: datetime) -> int:
-    return sum(s.status == "active" and s.next_fetch_at is not None and s.next_fetch_at > now for s in states)
+    return sum(s.status == "active" and bool(until(s.next_fetch_at, s.failures, now)) for s in states)
 
 
 def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome, *, whole: bool) -> FeedState:
@@ -262,7 +264,16 @@ def _with_validators(state: FeedState, attempt: _Attempt, outcome: Outcome, *, w
 def _candidates(attempt: _Attempt) -> list[Candidate]:
     return [
         Candidate(
-            e.article_id, e.content_sha256, e.link_key, e.title, e.guided, fixed=e.kind == "filing", day=_day(e.dated)
+            e.article_id,
+            e.content_sha256,
+            e.link_key,
+            e.title,
+            e.guided,
+            fixed=e.kind == "filing",
+            day=_day(e.dated),
+            page=e.page,
+            by_title=e.by_title,
+            url=e.url,
         )
         for e in (attempt.parsed.entries if attempt.parsed else ())
     ]
@@ -285,17 +296,19 @@ def _article_rows(
     candidates = [replace(c, article_id=r.article_id) for c, r in zip(candidates, resolved, strict=True)]
     decisions = decide(memory.ids, candidates, at)
     rows = []
-    for entry, decision in zip(parsed.entries, decisions, strict=True):
+    for entry, candidate, decision in zip(parsed.entries, candidates, decisions, strict=True):
         have = memory.ids.get(decision.article_id)
         if not decision.reason.stores or _outdated(attempt, have):
             continue
         first_seen = have.first_seen_at if have else at
         known = Known(
-            decision.revision, entry.content_sha256, first_seen, at, entry.title, entry.link_key, _day(entry.dated)
-        )
-        memory.learn(feed_id, known, decision.article_id)
+            decision.revision, entry.content_sha256, first_seen, at, entry.title, entry.link_key, _day(entry.dated),
+            entry.url,
+        )  # fmt: skip
+        link_key = link_key_of(candidate, decision.article_id)
+        memory.learn(feed_id, replace(known, link_key=link_key), decision.article_id)
         row = _article_row(entry, decision, first_seen, feed, parsed.language or feed.language)
-        rows.append(row | {"known_at": attempt.spooled.known_at})
+        rows.append(row | {"link_key": link_key, "known_at": attempt.spooled.known_at})
     return rows, [decision.reason for decision in decisions], identity
 
 
@@ -334,7 +347,6 @@ def _article_row(
         "first_seen_at": first_seen,
         "content_sha256": entry.content_sha256,
         "imported": False,
-        "link_key": entry.link_key,
     }
 
 

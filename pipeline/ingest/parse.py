@@ -44,7 +44,8 @@ class Entry:
     """One entry as it will be stored. `url` is None where the link was not http(s).
 
     `article_id` is made from the guid or what stands in for it, `link_key` from the canonical link (None without one,
-    or where several entries share it). `guided`: the id comes from a guid. `cut`: the title was too long.
+    or where several entries share it), `page` from it in any case, `by_title` from title and link where there is no
+    guid. `guided`: the id comes from a guid. `cut`: the title was too long, which it also shows by its last character.
     """
 
     article_id: str
@@ -55,6 +56,8 @@ class Entry:
     dated: Dated
     content_sha256: str
     link_key: str | None = None
+    page: str | None = None
+    by_title: str = ""
     guided: bool = False
     cut: bool = False
 
@@ -155,7 +158,8 @@ def _entries(items: Sequence[Item], feed_id: str, url: str, now: datetime, warni
     entries = []
     for item, link, key in zip(items, links, keys, strict=True):
         guid = "" if item.guid in guids else item.guid
-        entry = _entry(replace(item, guid=guid), link, None if key in shared else key, feed_id, now)
+        page = article_id(feed_id, "link", key) if key and not item.filing else None
+        entry = _entry(replace(item, guid=guid), link, page, feed_id, now, shared=key in shared)
         if entry is not None:
             entries.append(entry)
     if len(entries) < len(items):
@@ -167,14 +171,17 @@ def _entries(items: Sequence[Item], feed_id: str, url: str, now: datetime, warni
     return entries
 
 
-def _entry(item: Item, link: str | None, key: str | None, feed_id: str, now: datetime) -> Entry | None:
+def _entry(
+    item: Item, link: str | None, page: str | None, feed_id: str, now: datetime, *, shared: bool
+) -> Entry | None:
     summary = plain_text(item.summary, SUMMARY_LIMIT)
     title = plain_text(item.title, TITLE_LIMIT) or plain_text(summary, _TITLE_FROM_SUMMARY)
     if not title:
         return None
-    link_key = article_id(feed_id, "link", key) if key and not item.filing else None
+    link_key = None if shared else page
+    by_title = article_id(feed_id, "title", title, *([link] if link else []))
     return Entry(
-        article_id=_id(item, title, link, link_key, feed_id),
+        article_id=_id(item, title, link_key or by_title, feed_id),
         kind="filing" if item.filing else "news",
         url=link,
         title=title,
@@ -182,18 +189,20 @@ def _entry(item: Item, link: str | None, key: str | None, feed_id: str, now: dat
         dated=_dated(item.date, now),
         content_sha256=content_sha256(title, summary),
         link_key=link_key,
+        page=page,
+        by_title="" if item.guid else by_title,
         guided=bool(item.guid) and not item.filing,
         cut=was_cut(title, TITLE_LIMIT),
     )
 
 
-def _id(item: Item, title: str, link: str | None, link_key: str | None, feed_id: str) -> str:
+def _id(item: Item, title: str, otherwise: str, feed_id: str) -> str:
     if item.guid:
         # EDGAR gives one id to a filing and lists it once for every party to it.
         return (
             article_id(feed_id, "filing", item.guid, title) if item.filing else article_id(feed_id, "guid", item.guid)
         )
-    return link_key or article_id(feed_id, "title", title, *([link] if link else []))
+    return otherwise
 
 
 def _dated(text: str, now: datetime) -> Dated:
@@ -209,9 +218,15 @@ def _reused_guids(items: Sequence[Item], keys: Sequence[str | None]) -> frozense
 
 
 def _shared_links(items: Sequence[Item], keys: Sequence[str | None]) -> frozenset[str]:
-    """Links that lead from several entries of one document to one page (a home page, a live blog): no identity."""
-    pairs = {(key, item.guid or item.title) for item, key in zip(items, keys, strict=True)}
-    counts = Counter(key for key, _ in pairs if key)
+    """Links that lead from several entries of one document to one page (a home page, a live blog): no identity.
+
+    Entries that are the same in all but their guids share nothing: they are one story.
+    """
+    stories = {
+        (key, item.title, *((item.summary, item.date) if item.guid else ()))
+        for item, key in zip(items, keys, strict=True)
+    }
+    counts = Counter(story[0] for story in stories if story[0])
     return frozenset(key for key, n in counts.items() if n > 1)
 
 

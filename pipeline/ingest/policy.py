@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
-from pipeline.ingest.identity import Candidate, Known, article_id
+from pipeline.ingest.identity import SHARED, Candidate, Known, article_id
 
-__all__ = ["Cause", "Found", "Identity", "Memory", "Policy", "Resolved", "learned", "resolve"]
+__all__ = ["Cause", "Found", "Identity", "Memory", "Policy", "Resolved", "alike", "learned", "resolve"]
 
 # A judgement needs so many entries that were seen before, and so many polls in a row that agree.
 _LEAST = 3
@@ -89,18 +90,23 @@ class Memory:
     """What the store knows of the entries at hand.
 
     `contents` are by (feed, sha256 of the text, day), of recent articles: the same words dated to another day are news
-    again, such as the result of a weekly auction.
+    again, such as the result of a weekly auction. `shared`: pages that several stories have been seen to share.
     """
 
     ids: dict[str, Known] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     contents: dict[tuple[str, str, date | None], str] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
 
     def learn(self, feed_id: str, known: Known, article: str) -> None:
         """Take in a revision that was just decided on."""
+        page = known.link_key
+        if page and page.startswith(SHARED):
+            self.shared.add(page.removeprefix(SHARED))
+            known = replace(known, link_key=None)
+        elif page:
+            self.links.setdefault(page, article)
         self.ids[article] = known
-        if known.link_key:
-            self.links.setdefault(known.link_key, article)
         self.contents.setdefault((feed_id, known.content_sha256, known.day), article)
 
 
@@ -123,11 +129,11 @@ def resolve(
     def one(entry: Candidate) -> Resolved:
         if entry.fixed or identity.policy is Policy.GUID:
             return _by_guid(entry, memory)
-        if identity.policy is Policy.LINK and entry.link_key:
+        if identity.policy is Policy.LINK and entry.link_key and entry.link_key not in memory.shared:
             return _by_link(entry.link_key, memory)
         return text(entry)
 
-    resolved = [one(entry) for entry in entries]
+    resolved = _once(entries, [one(entry) for entry in entries])
     if identity.policy is Policy.GUID and _cause(_counts(entries, resolved, feed_id, memory)) is Cause.RESTLESS_LINKS:
         # Nothing but the text is left to go by, and a whole document of it says so.
         return [
@@ -161,7 +167,43 @@ def learned(
     return Identity(cause.policy, cause, at)
 
 
+def _once(entries: Sequence[Candidate], resolved: Sequence[Resolved]) -> list[Resolved]:
+    """Entries of one document that are the same in all but their guids are one new article."""
+    first: dict[tuple[str, str, date | None], Resolved] = {}
+    return [
+        first.setdefault((entry.link_key, entry.content_sha256, entry.day), found)
+        if entry.guided and entry.link_key and found.found is Found.NOTHING
+        else found
+        for entry, found in zip(entries, resolved, strict=True)
+    ]
+
+
+def _by_page(entry: Candidate, page: str, memory: Memory) -> Resolved:
+    """An entry without a guid: by its page, or where stories share that, by its title there.
+
+    What is known by its title stays so, whoever its neighbours are; a page that was shared once is no name any more.
+    """
+    if entry.by_title in memory.ids:
+        return Resolved(entry.by_title, Found.TEXT)
+    have = memory.links.get(page)
+    shared = entry.link_key is None or page in memory.shared
+    if have is None:
+        return Resolved(entry.by_title if shared else page, Found.NOTHING)
+    known = memory.ids[have]
+    if entry.title.casefold() == known.title.casefold() or not (shared or _elsewhere(entry, known)):
+        return Resolved(have, Found.LINK)
+    return Resolved(entry.by_title, Found.NOTHING)
+
+
+def _elsewhere(entry: Candidate, have: Known) -> bool:
+    """Whether it stands at another place of the page (`#entry-7`), in other words."""
+    places = [urlsplit(url or "").fragment for url in (entry.url, have.url)]
+    return all(places) and places[0] != places[1] and not alike(entry.title, have.title)
+
+
 def _by_guid(entry: Candidate, memory: Memory) -> Resolved:
+    if entry.by_title and entry.page:
+        return _by_page(entry, entry.page, memory)
     have = memory.ids.get(entry.article_id)
     if have is not None and not (entry.guided and entry.link_key and _another(entry, have)):
         return Resolved(entry.article_id, Found.GUID)
@@ -182,12 +224,13 @@ def _another(entry: Candidate, have: Known) -> bool:
     """Whether a known guid now stands for another story: at another link, and in other words."""
     if have.link_key is None or have.link_key == entry.link_key:
         return False
-    ours, theirs = _words(entry.title), _words(have.title)
-    return len(ours & theirs) < _ALIKE * len(ours | theirs)
+    return not alike(entry.title, have.title)
 
 
-def _words(title: str) -> set[str]:
-    return set(re.findall(r"\w+", title.casefold()))
+def alike(title: str, other: str) -> bool:
+    """Whether two titles may be one story retold."""
+    ours, theirs = (set(re.findall(r"\w+", text.casefold())) for text in (title, other))
+    return len(ours & theirs) >= _ALIKE * len(ours | theirs)
 
 
 def _counts(

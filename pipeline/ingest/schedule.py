@@ -10,11 +10,22 @@ from email.utils import parsedate_to_datetime
 from pipeline.ingest.addresses import same_house
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 
-__all__ = ["LOCAL_FAULTS", "MOVE_POLLS", "MOVE_TIME", "FeedState", "after", "moved", "news_of", "retry_after", "until"]
+__all__ = [
+    "LOCAL_FAULTS",
+    "LONGEST_WAIT",
+    "MOVE_POLLS",
+    "MOVE_TIME",
+    "FeedState",
+    "after",
+    "moved",
+    "news_of",
+    "retry_after",
+    "until",
+]
 
 _FIRST_WAIT = timedelta(minutes=5)
-_LONGEST_WAIT = timedelta(hours=6)
-_RETRY_LEAST, _RETRY_MOST = timedelta(minutes=1), timedelta(hours=24)
+_LONGEST_BACK_OFF = timedelta(hours=6)
+_RETRY_LEAST, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=24)
 # A permanent redirect counts when so many good polls named the same address over so long a time: servers err, too.
 MOVE_POLLS, MOVE_TIME = 3, timedelta(hours=24)
 # After so many failures in a row at the new address the old one is asked again.
@@ -98,8 +109,11 @@ def moved(before: FeedState, now: FeedState) -> str:
 
 
 def until(due: datetime | None, failures: int, now: datetime) -> str:
-    """When a feed that waits is asked again, and after what; '' for one that is due."""
-    if due is None or due <= now:
+    """When a feed that waits is asked again, and after what; '' for one that is due.
+
+    Nobody waits longer than a day: such a time was set by a clock that has been put back since.
+    """
+    if due is None or due <= now or due - now > LONGEST_WAIT:
         return ""
     due, now = due.astimezone(UTC), now.astimezone(UTC)
     when = f"{due:%H:%M}" if due.date() == now.date() else f"{due:%Y-%m-%d %H:%M}"
@@ -132,14 +146,14 @@ def retry_after(header: str | None, at: datetime) -> datetime | None:
     if not text:
         return None
     if text.isascii() and text.isdecimal():
-        asked = timedelta(seconds=min(int(text[:12]), int(_RETRY_MOST.total_seconds())))
+        asked = timedelta(seconds=min(int(text[:12]), int(LONGEST_WAIT.total_seconds())))
     else:
         try:
             moment = parsedate_to_datetime(text)
         except (ValueError, TypeError, OverflowError):
             return None
         asked = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - at
-    return at + min(max(asked, _RETRY_LEAST), _RETRY_MOST)
+    return at + min(max(asked, _RETRY_LEAST), LONGEST_WAIT)
 
 
 def _moving(state: FeedState, asked: str, moved_to: str | None, at: datetime) -> FeedState:
@@ -161,4 +175,4 @@ def _back_off(feed_id: str, failures: int) -> timedelta:
 
 
 def _doubled(failures: int) -> timedelta:
-    return min(_FIRST_WAIT * 2 ** min(failures - 1, 16), _LONGEST_WAIT) if failures else timedelta(0)
+    return min(_FIRST_WAIT * 2 ** min(failures - 1, 16), _LONGEST_BACK_OFF) if failures else timedelta(0)

@@ -250,3 +250,65 @@ def test_where_a_reader_came_from_changes_no_page(
     random.shuffle(parts)  # type: ignore[attr-defined]
     assert canonical_link(f"{scheme}://{prefix}G.EXAMPLE/n/{path}/?{'&'.join(parts)}#frag") == plain
     assert canonical_link(plain) == plain
+
+
+HOME = "https://g.example/"
+
+
+@pytest.mark.parametrize("order", [("ab", "a", "abc", "bc", "c"), ("a", "ab", "b", "ab", "cb"), ("ab", "b", "c", "ca")])
+def test_entries_that_share_a_page_stay_who_they_are_while_neighbours_come_and_go(
+    order: tuple[str, ...], poll: Callable[[Sequence[str]], None], context: Context
+) -> None:
+    titles = dict(zip("abc", HEADLINES, strict=False))
+    for shown in order:
+        poll([item(titles[one], HOME) for one in shown])
+    seen = {titles[one] for one in "".join(order)}
+    assert counted(context) == (len(seen), len(seen))
+
+
+def test_a_page_that_nobody_shares_is_a_name_and_an_edit_a_revision(
+    poll: Callable[[Sequence[str]], None], context: Context
+) -> None:
+    for title in (HEADLINES[0], "Brightwater raises its dividend again"):
+        poll([item(title, "https://g.example/1"), item(HEADLINES[1], "https://g.example/2")])
+    assert counted(context) == (2, 3)
+
+
+def test_places_of_one_page_are_told_apart_by_their_words(
+    poll: Callable[[Sequence[str]], None], context: Context
+) -> None:
+    for n in range(4):
+        poll([item(HEADLINES[n], f"https://g.example/live#entry-{n}")])
+    assert counted(context) == (4, 4)
+    poll([item(HEADLINES[0], "https://g.example/live#entry-0")])
+    assert counted(context) == (4, 4)
+
+
+def test_a_mark_behind_the_link_makes_no_other_article(poll: Callable[[Sequence[str]], None], context: Context) -> None:
+    for n in range(3):
+        poll([item(HEADLINES[0], f"https://g.example/1#xtor=RSS-{n}")])
+    assert counted(context) == (1, 1)
+
+
+def test_an_entry_that_stands_twice_under_two_guids_is_one_article(
+    poll: Callable[[Sequence[str]], None], context: Context
+) -> None:
+    for guids in ("ab", "ba", "b", "c"):
+        poll([item(HEADLINES[0], "https://g.example/1", guid=guid) for guid in guids])
+    assert counted(context) == (1, 1)
+
+
+def test_articles_without_a_link_key_get_one_when_their_feed_is_loaded(
+    poll: Callable[[Sequence[str]], None], context: Context
+) -> None:
+    poll([item(title, f"https://g.example/{i}", guid=f"0-{i}") for i, title in enumerate(HEADLINES)])
+    poll([item(f"{title}, it says", HOME, guid=f"h-{i}") for i, title in enumerate(HEADLINES[:2])])
+    with context.warehouse.write("articles") as tx:
+        tx.con.execute("UPDATE articles SET link_key = NULL")  # as they were stored before there were keys
+    for n in range(1, 4):
+        poll([item(title, f"https://g.example/{i}", guid=f"{n}-{i}") for i, title in enumerate(HEADLINES)])
+    assert identity_of(context)[:2] == ("link", "restless_guids")
+    assert counted(context) == (8, 8)
+    assert rows(context, "SELECT count(*) FROM articles WHERE link_key IS NULL") == [(0,)]
+    shared = rows(context, "SELECT DISTINCT url FROM articles WHERE starts_with(link_key, '~')")
+    assert shared == [(HOME,)]
