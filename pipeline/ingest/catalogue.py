@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ _LEFT = pa.schema([("feed_id", pa.string()), ("status", pa.string()), ("removed_
 _CHANGED = pa.schema(
     [(name, pa.string()) for name in ("feed_id", "url", "title", "publisher", "kind", "language", "region", "status")]
 )
+_OF_FILE = [name for name in _CHANGED.names if name in {field.name for field in fields(CatalogueFeed)}]
 _ADDED = pa.schema([*_CHANGED, ("added_at", _TIME), ("failures", pa.int32())])
 _PUBLISHERS = pa.schema([("publisher", pa.string()), ("owner", pa.string()), ("timezone", pa.string())])
 
@@ -146,5 +147,4 @@ def _changes(con: duckdb.DuckDBPyConnection, feeds: Sequence[CatalogueFeed]) -> 
 
 
 def _row(feed: CatalogueFeed) -> dict[str, Any]:
-    values = asdict(feed)
-    return {name: values[name] for name in _CHANGED.names if name in values} | {"feed_id": feed_id(feed.url)}
+    return {name: getattr(feed, name) for name in _OF_FILE} | {"feed_id": feed_id(feed.url)}
