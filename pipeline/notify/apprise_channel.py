@@ -18,6 +18,7 @@ from pipeline.notify.dress import document_of, with_links
 from pipeline.notify.forms import as_html, as_markdown, clean, masked
 from pipeline.notify.mail import CHART, page
 from pipeline.notify.records import Outgoing, Reason
+from pipeline.notify.web import hush
 
 __all__ = ["AppriseChannel"]
 
@@ -147,6 +148,7 @@ def _apprise() -> Any:
         import apprise
 
         apprise.Apprise.instantiate("json://localhost")
+    hush("urllib3")
     # Below INFO it logs whole URLs.
     log = logging.getLogger("apprise")
     if log.level < logging.INFO:

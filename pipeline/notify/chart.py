@@ -44,9 +44,10 @@ def drawn(incident: Incident) -> bytes | None:
         axes.bar(places, chart.negative, color=_NEGATIVE, width=0.9, label="negative")
         axes.bar(places, chart.other, bottom=chart.negative, color=_OTHER, width=0.9, label="other")
         axes.set_xlim(-0.6, len(chart.negative) - 0.4)
-        axes.set_ylim(0, max(a + b for a, b in zip(chart.negative, chart.other, strict=True)) * 1.15)
-        last = len(chart.negative) - 1
-        axes.set_xticks([0, last / 2, last], [f"{at:%d %b %H:%M}" for at in _thirds(incident)])
+        # Room above the bars for the legend.
+        axes.set_ylim(0, max(a + b for a, b in zip(chart.negative, chart.other, strict=True)) * 1.35)
+        ends = -0.5, len(chart.negative) - 0.5
+        axes.set_xticks([ends[0], sum(ends) / 2, ends[1]], [f"{at:%d %b %H:%M}" for at in _thirds(incident)])
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.tick_params(labelsize=7, colors=_INK, length=2)
         for side in ("top", "right"):

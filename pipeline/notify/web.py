@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +13,7 @@ import httpx
 from pipeline.errors import DeliveryFailed
 from pipeline.notify.forms import clean, masked
 
-__all__ = ["TIMEOUT_S", "post", "shown"]
+__all__ = ["TIMEOUT_S", "hush", "post", "shown"]
 
 TIMEOUT_S = 10.0
 # After these the same message may yet be taken; any other refusal says what to mend.
@@ -51,9 +52,18 @@ def post(
         raise DeliveryFailed(f"HTTP {answer.status_code}: {said or 'no reason given'}; {again}")
 
 
+def hush(name: str) -> None:
+    """Keep a library from logging the addresses it asks, which hold secrets, whatever level we log at ourselves."""
+    log = logging.getLogger(name)
+    if log.level < logging.WARNING:
+        log.setLevel(logging.WARNING)
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """Made once: reading the certificates takes longer than a message."""
+    for name in ("httpx", "httpcore"):
+        hush(name)
     return httpx.create_ssl_context(trust_env=False)
 
 

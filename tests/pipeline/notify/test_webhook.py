@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import os
 import ssl
 from collections import Counter
@@ -70,6 +71,15 @@ def test_what_arrives_is_signed_and_keeps_to_the_published_schema(context: Conte
 def test_the_published_schema_is_that_of_the_document() -> None:
     written = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert written == Document.model_json_schema(), "python -m tests.support.schema writes it anew"
+
+
+def test_the_address_is_in_no_log(context: Context, end: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    hooked(context, end)
+    with caplog.at_level(logging.DEBUG):
+        assert run(context).counts["sent"] == 1
+    assert end.taken[0].path == "/in?token=T0PSECRET"
+    assert "T0PSECRET" not in caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_500_then_200_arrives_with_the_same_id(context: Context, clock: MovableClock, end: Hook) -> None:
