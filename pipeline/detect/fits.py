@@ -86,8 +86,9 @@ def fit(
     """A fit for every series in `frame`, from the buckets before `at` (less the guard band) and no other.
 
     `frame`: scope, key, bucket_start, story_count, negative_stories of one grain and model version; buckets that are
-    not there had no story. `since`: the first bucket of the store (default: of the frame); a store younger than two
-    weeks (hourly) or four (daily) is warming up, a series with under 40 stories is too sparse.
+    not there had no story. `since`: the first bucket of the store (default: of the frame), kept with a fit that cannot
+    judge. Where the model's first story is younger than two weeks (hourly) or four (daily), all are warming up; a
+    series with under 40 stories is too sparse.
     """
     width, window = BUCKET[grain], WINDOW[grain]
     stop = at - GUARD[grain] * width
@@ -105,7 +106,9 @@ def fit(
     scopes = pd.factorize(series["scope"])[0].astype(np.int64)
     found = baseline(y, n, group, scopes, _recency(length, grain), GROUPS[grain])
     stories, buckets = n.sum(axis=1), (n > 0).sum(axis=1)
-    young = at - began < LEAST_PAST[grain]
+    # News that this model has not scored is no past.
+    told = (n.sum(axis=0) > 0).argmax() if n.any() else length
+    young = at - grid[0] - told * width < LEAST_PAST[grain]
     status = [
         Status.WARMING_UP
         if young

@@ -121,14 +121,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=300, help="simulated series in each half (default: %(default)s)")
     parser.add_argument("--no-real", action="store_true", help="leave the real headlines out")
+    parser.add_argument("--no-simulated", action="store_true", help="leave the simulated hours out")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "trial", help="where the real headlines are scored"
+    )
     parser.add_argument("--to", type=Path, help="where the page goes (default: it is only printed)")
     arguments = parser.parse_args()
     data = Path(os.environ.get("BAROGRAPH_SHARED_DATA", ROOT.parent / "shared" / "data"))
     page = ["# The trial of the detector", "", f"Made by `python -m tests.trial --series {arguments.series}`.", ""]
     with Progress(console=Console(stderr=True)) as progress:
-        page += _hours(arguments.series, progress)
+        if not arguments.no_simulated:
+            page += _hours(arguments.series, progress)
         if not arguments.no_real and data.exists():
-            page += _days(data, progress)
+            page += _days(data, arguments.work, progress)
     text = "\n".join(page) + "\n"
     Console().print(Markdown(text))
     if arguments.to:
@@ -152,9 +157,9 @@ def _hours(series: int, progress: Progress) -> list[str]:
     return [*page, "", "## p-values of clean hours", "", *calibration(pd.concat([one.clean for one in shipped])), ""]
 
 
-def _days(data: Path, progress: Progress) -> list[str]:
+def _days(data: Path, work: Path, progress: Progress) -> list[str]:
     bar = progress.add_task("score the real headlines (kept for the next time)", total=None)
-    y, n = real.background(data, ROOT / "build" / "trial")
+    y, n = real.background(data, work)
     progress.update(bar, total=1, completed=1)
     bar = progress.add_task("fit and judge real days", total=None)
     worlds = {half: [real.injected(y, n, half, seed) for seed in range(REPLICATES)] for half in real.HALVES}

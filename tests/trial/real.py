@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.context import open_context
+from pipeline.context import Context, open_context
 from pipeline.ingest.archive import import_archive
 from pipeline.promotion import active_model
 from pipeline.stages import run_stage
@@ -39,37 +38,41 @@ _TRIES = {"tune": 6, "score": 9}
 _LEAST_ADDED = 1.0
 
 
-def background(data: Path, cache: Path) -> tuple[Array, Array]:
-    """(S, 729) negative and all stories of each topic series; the scored days are kept in `cache`, by model version."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "barograph.toml"
+def background(data: Path, work: Path) -> tuple[Array, Array]:
+    """(S, 729) negative and all stories of each topic series.
+
+    `work`: a working folder whose store holds both archives, scored; one that does not is filled first (minutes).
+    """
+    config = work / "barograph.toml"
+    work.mkdir(parents=True, exist_ok=True)
+    if not config.exists():
         config.write_text("", encoding="utf-8")
-        context = open_context(config, environment=False)
+    context = open_context(config, environment=False)
+    days = _days(context)
+    if days.empty:
         for file, publisher, columns, zone in ARCHIVES:
             import_archive(context, data / "headlines_2017_2019" / file, publisher, columns, zone)
-        with context.warehouse.read() as con:
-            active = active_model(con)
-        known = cache / f"{active.model_version.replace('/', '_')}.parquet" if active else None
-        if known is None or not known.exists():
-            for stage in ("link", "fold", "score", "aggregate"):
-                run_stage(stage, context)
-            with context.warehouse.read() as con:
-                active = active_model(con)
-                assert active is not None
-                days: pd.DataFrame = con.execute(
-                    "SELECT bucket_start, key, story_count, negative_stories FROM trends"
-                    " WHERE grain = 'day' AND scope = 'topic' AND model_version = ? ORDER BY ALL",
-                    [active.model_version],
-                ).fetch_df()
-            known = cache / f"{active.model_version.replace('/', '_')}.parquet"
-            cache.mkdir(parents=True, exist_ok=True)
-            days.to_parquet(known)
-    return _dense(pd.read_parquet(known))
+        for stage in ("link", "fold", "score", "aggregate"):
+            run_stage(stage, context)
+        days = _days(context)
+    return _dense(days)
+
+
+def _days(context: Context) -> pd.DataFrame:
+    with context.warehouse.read() as con:
+        active = active_model(con)
+        found: pd.DataFrame = con.execute(
+            "SELECT bucket_start, key, story_count, negative_stories FROM trends"
+            " WHERE grain = 'day' AND scope = 'topic' AND model_version = ? ORDER BY ALL",
+            [active.model_version if active else ""],
+        ).fetch_df()
+    return found
 
 
 def _dense(days: pd.DataFrame) -> tuple[Array, Array]:
     column = (pd.to_datetime(days["bucket_start"], utc=True) - pd.Timestamp(FROM)) // pd.Timedelta(timedelta(days=1))
-    days = days.assign(day=column)[(column >= 0) & (column < DAYS)]
+    days = days.assign(day=column)
+    days = days[days["day"].between(0, DAYS - 1)]
     grids = [
         days.pivot_table(index="key", columns="day", values=name, aggfunc="sum")
         .reindex(columns=range(DAYS))
