@@ -152,8 +152,15 @@ def _hours(series: int, progress: Progress) -> list[str]:
     told = f"{series} series × {(worlds[1].n.shape[1] - worlds[1].train) // 168} weeks, {len(worlds[1].bursts)} bursts"
     page = [f"## Simulated hours: {told} (limits frozen on as many others)", "", *table(lines, "hours"), ""]
     for budget in BUDGETS:
-        mine, best = (next(x for x in lines if x.budget == budget and x.method == m) for m in (SHIPPED, ORACLE))
-        page.append(f"- at {budget:.3g} a series-week: share of the oracle {mine.recall.over(best.recall)}")
+        mine, best, other = (
+            next(x for x in lines if x.budget == budget and x.method == m) for m in (SHIPPED, ORACLE, REFERENCE)
+        )
+        both = ~np.isnan(mine.found.delay) & ~np.isnan(other.found.delay)
+        delays = " and ".join(f"{one.found.delay[both].mean():.1f}" for one in (mine, other) if both.any())
+        page.append(
+            f"- at {budget:.3g} a series-week: share of the oracle {mine.recall.over(best.recall)}; mean delay on the"
+            f" {both.sum()} bursts that both it and the reference hit: {delays} hours"
+        )
     return [*page, "", "## p-values of clean hours", "", *calibration(pd.concat([one.clean for one in shipped])), ""]
 
 
