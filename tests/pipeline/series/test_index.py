@@ -7,8 +7,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.series.index import COVERAGE_FLOOR, with_index
+from tests.pipeline.series import read_reference
+from tests.pipeline.series.read_reference import Bucket
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,3 +107,47 @@ def test_a_bucket_without_a_row_had_no_stories() -> None:
     last = frame.iloc[-1]
     assert last["usual_stories"] < 5
     assert last["buzz_ratio"] == pytest.approx(10 / last["usual_stories"])
+
+
+@st.composite
+def series(draw: st.DrawFn) -> tuple[str, list[Bucket]]:
+    """A few months of days, or a few weeks of hours, with gaps, empty and half-seen buckets."""
+    grain = draw(st.sampled_from(["hour", "day"]))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    length = 260 if grain == "day" else 24 * 14
+    busy, gaps = draw(st.sampled_from([0.3, 3.0, 30.0])), draw(st.sampled_from([0.0, 0.3, 0.8]))
+    buckets = []
+    for n in range(length):
+        if rng.random() < gaps:
+            continue
+        stories = int(rng.poisson(busy))
+        polarity = rng.uniform(-1, 1, stories)
+        expected = None if rng.random() < 0.2 else float(rng.integers(1, 9))
+        covered = None if expected is None else float(expected * rng.choice([0, 0.4, 0.5, 1]))
+        start = START + n * (timedelta(days=1) if grain == "day" else timedelta(hours=1))
+        square = float((polarity**2).sum())
+        buckets.append(Bucket(start, stories, float(polarity.sum()), square, int(rng.poisson(1)), expected, covered))
+    return grain, buckets
+
+
+@settings(max_examples=12, deadline=None)
+@given(series())
+def test_what_is_read_is_what_the_definitions_say(drawn: tuple[str, list[Bucket]]) -> None:
+    grain, buckets = drawn
+    if not buckets:
+        return
+    frame = pd.DataFrame(
+        {
+            "bucket_start": [b.start for b in buckets],
+            "story_count": [b.stories for b in buckets],
+            "polarity_sum": [b.polarity_sum for b in buckets],
+            "polarity_sq_sum": [b.polarity_sq_sum for b in buckets],
+            "abstained": [b.abstained for b in buckets],
+            "expected": [b.expected for b in buckets],
+            "covered": [b.covered for b in buckets],
+        }
+    )
+    found = with_index(frame, grain)
+    expected = pd.DataFrame(read_reference.read(buckets, grain))
+    for name in expected.columns:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
