@@ -150,8 +150,8 @@ def _history(told: Mapping[str, Any]) -> FeedHistory:
 
 def _frame(frame: pd.DataFrame) -> dict[str, Any]:
     columns = [{"name": str(name), "type": str(kind)} for name, kind in frame.dtypes.items()]
-    rows = [[_cell(value) for value in row] for row in frame.astype(object).itertuples(index=False, name=None)]
-    return {"columns": columns, "rows": rows}
+    values = ([_cell(value) for value in frame[name].tolist()] for name in frame.columns)
+    return {"columns": columns, "rows": [list(row) for row in zip(*values, strict=True)]}
 
 
 def _cell(value: Any) -> Any:

@@ -8,7 +8,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.detect import events, feeds, shares, volume
 from pipeline.detect.findings import Finding, Labels, confirmed
@@ -19,6 +21,24 @@ from pipeline.series.coverage import FeedHistory
 from pipeline.watchlists import WatchLists
 
 __all__ = ["Seen", "findings_of"]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the rows of each series stand in a frame, so that one is found without a look at all the others."""
+
+    series: Mapping[Any, NDArray[np.intp]]
+    times: NDArray[Any]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, time: str) -> _Places:
+        series = frame.groupby(["scope", "key", "grain"], sort=False).indices if len(frame) else {}
+        return cls(series, frame[time].to_numpy() if len(frame) else np.empty(0))
+
+    def rows(self, scope: str, key: str, grain: str) -> NDArray[np.intp]:
+        """The rows of one series, in order of time."""
+        found = self.series.get((scope, key, grain), np.empty(0, np.intp))
+        return np.asarray(found[np.argsort(self.times[found], kind="stable")], np.intp)
 
 
 @dataclass(frozen=True)
@@ -33,22 +53,13 @@ class Seen:
     usual: Mapping[str, Usual] = field(default_factory=dict)
 
     @cached_property
-    def _places(self) -> tuple[dict[Any, Any], dict[Any, Any]]:
-        """Where the rows of each series stand in `trends` and in `fits`."""
-        trends, fits = (
-            frame.groupby(["scope", "key", "grain"], sort=False).indices if len(frame) else {}
-            for frame in (self.trends, self.fits)
-        )
-        return trends, fits
+    def _places(self) -> tuple[_Places, _Places]:
+        return _Places.of(self.trends, "bucket_start"), _Places.of(self.fits, "fitted_for")
 
     def of_series(self, scope: str, key: str, grain: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """`trends` and `fits` of one series, in order of time."""
-        frames = zip((self.trends, self.fits), self._places, ("bucket_start", "fitted_for"), strict=True)
-        trends, fits = (
-            frame.iloc[places.get((scope, key, grain), [])].sort_values(order).reset_index(drop=True)
-            for frame, places, order in frames
-        )
-        return trends, fits
+        trends, fits = (places.rows(scope, key, grain) for places in self._places)
+        return self.trends.iloc[trends].reset_index(drop=True), self.fits.iloc[fits].reset_index(drop=True)
 
     def judged(self, now: datetime) -> Judged:
         """Every bucket beside what was expected of it."""
