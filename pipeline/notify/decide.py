@@ -58,7 +58,8 @@ def plan(state: State, routes: Routes, now: datetime) -> list[Draft]:
     spoken = {(s.address, s.announcement.incident.incident_id) for s in steps}
     later = [*_reminders(state, mute, routes, now), *_all_clear(state, mute, routes)]
     steps += [s for s in later if (s.address, s.announcement.incident.incident_id) not in spoken]
-    return [*grouped(_named(steps, state, mute), state, now), *_dead_letters(state.dead, routes, now)]
+    drafts = grouped(_named(steps, state, mute), state, now)
+    return [*drafts, *_silenced_meanwhile(drafts, state, now), *_dead_letters(state.dead, routes, now)]
 
 
 class _Mute:
@@ -173,6 +174,31 @@ def _named(steps: Sequence[Step], state: State, mute: _Mute) -> list[Step]:
 def silenced(labels: Mapping[str, str], silences: Iterable[Silence], now: datetime) -> bool:
     """Whether a silence that holds now matches. A silence without a matcher silences nothing."""
     return any(s.matchers and s.starts_at <= now < s.ends_at and matches(s.matchers, labels) for s in silences)
+
+
+def _silenced_meanwhile(drafts: Sequence[Draft], state: State, now: datetime) -> list[Draft]:
+    """Held messages that a silence has come to cover altogether are not sent; the end of the silence tells them."""
+    joined = {row for draft in drafts for row in draft.replaces}
+    found = []
+    for row in state.outbox:
+        incidents = [state.incidents[i] for i in row.incident_ids if i in state.incidents]
+        covered = incidents and all(silenced(i.labels(), state.silences, now) for i in incidents)
+        if covered and row.held(now) and row.notification_id not in joined:
+            found.append(
+                Draft(
+                    receiver=row.receiver,
+                    group_key=row.group_key,
+                    event_ids=row.event_ids,
+                    incident_ids=row.incident_ids,
+                    status=Status.SKIPPED,
+                    reason=Reason.SILENCED,
+                    severity=row.severity,
+                    created_at=row.created_at,
+                    not_before=row.not_before,
+                    replaces=(row.notification_id,),
+                )
+            )
+    return found
 
 
 def _dead_letters(dead: Sequence[DeadRow], routes: Routes, now: datetime) -> list[Draft]:

@@ -121,6 +121,26 @@ def test_what_came_and_went_in_the_night_is_told_once_as_over(context: Context, 
     assert desk.accepted[1].incident_ids == (stays[0].incident_id,)
 
 
+def test_a_silence_covers_what_is_held(context: Context, clock: MovableClock) -> None:
+    routed(context, DESK.format(more=NIGHT))
+    clock.now = NOW.replace(hour=22)
+    desk = Memory()
+    one(context, "insurers")
+    run(context, {"desk": desk})
+    clock.now += timedelta(hours=1)
+    wish = PersonAction.model_validate(
+        {
+            "action": "silence", "matchers": {"key": ["insurers"]}, "ends_at": clock.now + timedelta(hours=9),
+            "note": "known", "actor": "Ann", "requested_at": clock.now,
+        }
+    )  # fmt: skip
+    request(context.settings.store.published, wish)
+    for _ in range(3):
+        run(context, {"desk": desk})
+        clock.now += timedelta(hours=5)
+    assert [m.reason for m in desk.accepted] == ["silence_ended"]
+
+
 def test_group_by_the_labels_of_a_rule(context: Context) -> None:
     routed(context, DESK.format(more='group_by = ["label.team"]'))
     for n in range(4):
