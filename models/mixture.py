@@ -1,4 +1,4 @@
-"""What one pass of a training reads: the labelled rows, some under other names, and fresh generated text."""
+"""What one pass of a training reads: the labelled rows, some under other names, fresh generated text, written text."""
 
 import re
 from collections import defaultdict
@@ -8,11 +8,11 @@ from functools import cache
 from random import Random
 
 from models.data import Example, Source
-from models.generator import generate, leaks
+from models.generator import generate, leaks, written
 from models.generator.lexicon import lexicon
 from models.recipe import Settings
 
-__all__ = ["mixture", "swapped"]
+__all__ = ["added", "mixture", "swapped"]
 
 _CASHTAG = re.compile(r"\$[A-Z]{1,5}\b")
 _GENERIC = frozenset((
@@ -27,15 +27,31 @@ _SPARE = 1.1
 def mixture(rows: Sequence[Example], settings: Settings, number: int, avoid: Sequence[Source] = ()) -> list[Example]:
     """Return the rows of pass `number` (from 1): a function of its arguments alone, so that a killed training goes on.
 
-    A share `settings.swap_names` of the texts stands under other names, and `settings.generated` rows are new in every
-    pass, none of them near a text of `avoid` or of the challenge suite.
+    A share `settings.swap_names` of the texts stands under other names, `settings.generated` rows are new in every
+    pass, and the sentences written by hand stand in it `settings.written` times; none of either comes near a text of
+    `avoid` or of the challenge suite.
     """
     rng = Random(f"{settings.seed}:{number}")  # noqa: S311 - it varies texts, it guards nothing
     found = swapped(rows, settings.swap_names, rng) if settings.swap_names else list(rows)
     if settings.generated:
         made = generate(round(settings.generated * _SPARE), rng.getrandbits(32))
         found += leaks(made, avoid).rows[: settings.generated]
+    if settings.written:
+        kept = leaks(written.examples(written.load()), avoid).rows
+        found += swapped(_drawn(kept, settings.written, rng), settings.swap_names, rng)
     return found
+
+
+def added(settings: Settings) -> int:
+    """Return how many rows a pass has besides those given; it has fewer where written ones come near those to avoid."""
+    by_hand = len(written.examples(written.load())) if settings.written else 0
+    return settings.generated + round(settings.written * by_hand)
+
+
+def _drawn(rows: Sequence[Example], times: float, rng: Random) -> list[Example]:
+    """The rows as many times as asked for; of a part of a time, so many of them by chance."""
+    whole, part = divmod(times, 1)
+    return list(rows) * int(whole) + rng.sample(list(rows), round(part * len(rows)))
 
 
 def swapped(rows: Iterable[Example], share: float, rng: Random) -> list[Example]:

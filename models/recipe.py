@@ -27,8 +27,9 @@ class Settings:
     and then the best pass is kept (0: all passes, the last is kept); `stop_after`: end after so many passes of a
     schedule made for all (0: go through all);
     `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
-    full fine-tuning leaves as they are; `swap_names`, `generated`: models.mixture; `balance`, `class_weights`,
-    `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own for the method.
+    full fine-tuning leaves as they are; `swap_names`, `generated`, `written`: models.mixture; `balance`,
+    `class_weights`, `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own
+    for the method.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -52,6 +53,7 @@ class Settings:
     frozen_layers: Annotated[int, Field(ge=0)] = 0
     swap_names: Annotated[float, Field(ge=0, le=1)] = 0.0
     generated: Annotated[int, Field(ge=0)] = 0
+    written: Annotated[float, Field(ge=0)] = 0.0
     teacher_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     precision: Precision = "auto"
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0

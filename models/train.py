@@ -24,7 +24,7 @@ from models.data import Example, Source, split, unique
 from models.errors import BadLogits, DataInvalid, DeviceMissing, RecipeInvalid
 from models.losses import loss_of
 from models.methods import after_step, budget_state, penalty, restore_budget
-from models.mixture import mixture
+from models.mixture import added, mixture
 from models.net import Network, pad
 from models.recipe import Settings
 from models.resume import FILE, State, load, put_back, restore_optimizer, restore_random, save, trained
@@ -171,7 +171,7 @@ class _Training:
         self.avoid = avoid
         self.tokenizer = tokenizer_of(start)
         self.per_step = settings.batch_size * settings.accumulate
-        steps = math.ceil((len(train_rows) + settings.generated) / self.per_step) * settings.epochs
+        steps = math.ceil((len(train_rows) + added(settings)) / self.per_step) * settings.epochs
         self.steps = min(steps, settings.max_steps or steps)
         self.settings = settled(settings, start, self.steps)
         self.network = network_from(start, self.settings)

@@ -1,8 +1,13 @@
-"""Writes generated training text to a CSV file, or tells what the templates cover.
+"""Writes training text, generated or written by hand, to a CSV file, or tells what it covers.
 
 python -m models.generator --rows 20000 --seed 1 --out generated.csv
 python -m models.generator --stats
 python -m models.generator --show 60 --rule S8 --rule S13
+python -m models.generator --written --stats
+python -m models.generator --written --show 60
+
+Generated text comes from the templates, new for each seed. Written text is the sentences of `written.csv` beside this
+file, the same every time: `written = 1` in the `[training]` table of a recipe adds them once to every pass.
 """
 
 import argparse
@@ -11,17 +16,19 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 from models import SENTIMENTS
 from models.data import UNLABELLED, Example, Source
 from models.errors import ModelError
-from models.generator import Template, generate, leaks, load
+from models.generator import Template, generate, leaks, load, written
 from models.taxonomy import taxonomy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m models.generator", description=__doc__.split("\n")[0])
+    parser.add_argument("--written", action="store_true", help="take the sentences written by hand, not the templates")
     parser.add_argument("--rows", type=int, default=20000, help="how many rows to write")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="the CSV file to write: text, entity, sentiment, topic")
@@ -29,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--against", action="append", default=[], metavar="FILE[:TEXT_COLUMN]",
         help="leave out what comes near a text of this evaluation file; the challenge suite is always one",
     )  # fmt: skip
-    parser.add_argument("--stats", action="store_true", help="templates per rule and label")
+    parser.add_argument("--stats", action="store_true", help="templates per rule, or sentences per kind")
     parser.add_argument("--show", type=int, metavar="N", help="print N rows instead of writing them")
     parser.add_argument("--rule", action="append", help="with --show: only templates of this rule")
     parser.add_argument("--file", help="with --show: only templates of this file, such as results.toml")
@@ -46,18 +53,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if options.stats:
-        sys.stdout.write(stats(load()))
+        sys.stdout.write(written.counts(written.load()) if options.written else stats(load()))
     if options.show is not None:
-        chosen = tuple(t for t in load() if _wanted(t, options))
-        for row in generate(options.show, options.seed, chosen):
+        for row in _shown(options):
             sys.stdout.write(f"{SENTIMENTS[row.sentiment]:8} {row.entity or '-'} | {row.text}\n")
     if options.out is not None:
-        kept = leaks(generate(options.rows, options.seed), [_source(name) for name in options.against])
+        rows = written.examples(written.load()) if options.written else generate(options.rows, options.seed)
+        kept = leaks(rows, [_source(name) for name in options.against])
         write(kept.rows, options.out)
         sys.stdout.write(
             f"{len(kept.rows)} rows in {options.out}; left out of {kept.texts} texts: {kept.twins} twins and "
             f"{kept.overlaps} near ones of {kept.checked} evaluation texts\n"
         )
+
+
+def _shown(options: argparse.Namespace) -> list[Example]:
+    if options.written:
+        rows = written.examples(written.load())
+        rng = Random(options.seed)  # noqa: S311 - it picks what to show, it guards nothing
+        return rng.sample(rows, min(options.show, len(rows)))
+    return generate(options.show, options.seed, tuple(t for t in load() if _wanted(t, options)))
 
 
 def _wanted(template: Template, options: argparse.Namespace) -> bool:
