@@ -150,7 +150,8 @@ def _strength(off: Array, free: Array, mean: Array, share: Array, bounds: tuple[
 def residuals(y: Array, n: Array, share: Array, rho: Array) -> Array:
     """(S, T) negatives beyond the usual, in standard deviations. share: (S, T), rho: (S,)."""
     deviation = np.sqrt(n * share * (1 - share) * _inflation(n, rho))
-    return np.divide(y - n * share, deviation, out=np.zeros_like(y), where=deviation > 0)
+    residual: Array = np.divide(y - n * share, deviation, out=np.zeros_like(y), where=deviation > 0)
+    return residual
 
 
 def _calm(y: Array, n: Array, share: Array, rho: Array) -> Array:

@@ -117,11 +117,13 @@ def _judge_grain(
     parsed = [json.loads(text) for text in here["parameters"]]
     known.update(zip(here["fit"].tolist(), parsed, strict=True))
 
-    starts = pd.to_datetime(part["bucket_start"], utc=True)
+    starts = pd.DatetimeIndex(pd.to_datetime(part["bucket_start"], utc=True))
     grid = pd.date_range(starts.min(), starts.max(), freq=BUCKET[grain])
     row, column = of_series.get_indexer(pd.MultiIndex.from_frame(part[["scope", "key"]])), grid.get_indexer(starts)
     days, day = np.unique(grid.floor("D"), return_inverse=True)
-    made_for = pd.DatetimeIndex(days, tz="UTC").get_indexer(pd.to_datetime(here["fitted_for"], utc=True))
+    made_for = pd.DatetimeIndex(days, tz="UTC").get_indexer(
+        pd.DatetimeIndex(pd.to_datetime(here["fitted_for"], utc=True))
+    )
     by_day = np.full((len(series), len(days)), -1)
     by_day[owner[made_for >= 0], made_for[made_for >= 0]] = np.flatnonzero(made_for >= 0)
     fit, group = by_day[:, day], group_of(grid, grain)
