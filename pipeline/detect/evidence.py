@@ -213,6 +213,7 @@ def decision(event: Event, finding: Finding, standing: Mapping[str, Any], counts
         "incident_id": event.incident_id,
         "key": detection.key,
         "label": detection.label,
+        "labels": dict(sorted(rule.labels.items())),
         "low": None,
         "negative_stories": None,
         "news_volume": None,
