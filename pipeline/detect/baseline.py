@@ -144,7 +144,7 @@ def _shares(num: Array, den: Array, seen: Array, belongs: csr_array) -> Array:
 def _strength(off: Array, free: Array, mean: Array, share: Array, bounds: tuple[float, float]) -> Array:
     """Stories that an even pattern is worth in each row, from how far its seasons lie apart beyond chance."""
     beyond = (off**2 - free).sum(axis=1) / np.maximum((mean**2).sum(axis=1), 1e-9)
-    return np.clip((1 - share) / (share * np.maximum(beyond, 1e-5)), *bounds)
+    return np.asarray(np.clip((1 - share) / (share * np.maximum(beyond, 1e-5)), *bounds))
 
 
 def residuals(y: Array, n: Array, share: Array, rho: Array) -> Array:
