@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,6 +19,7 @@ from pipeline.context import Context
 from pipeline.errors import InputError
 from pipeline.forget import Target, find, forget
 from pipeline.forgotten import without
+from pipeline.ingest.archive import import_frame
 from pipeline.ingest.exchange import Fetched
 from pipeline.ingest.raw import RawStore
 from pipeline.ingest.records import Spooled, frame, records
@@ -135,7 +137,12 @@ def test_a_publisher_is_forgotten_with_all_it_wrote_and_does_not_come_back(
     assert OTHER not in everything(context)
     assert TITLE in everything(context)
     again = [{"article_id": "new", "publisher": "Paper 2"}, {"article_id": "other", "publisher": "Paper 1"}]
+    rows = pd.DataFrame(
+        {"title": ["One more", "Another"], "publisher": ["Paper 2", "Paper 4"], "published_at": [NOON, NOON]}
+    )
+    assert import_frame(context, rows).counts["new_articles"] == 1
     with context.warehouse.read() as con:
+        assert con.execute("SELECT count(*) FROM articles WHERE publisher = 'Paper 2'").fetchone() == (0,)
         assert [row["article_id"] for row in without(con, again)] == ["other"]
         assert find(con, "Paper 2") == Target(publisher="Paper 2")
 
