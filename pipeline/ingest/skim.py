@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from xml.sax.expatreader import ExpatParser
 
 import feedparser.api
@@ -33,6 +34,8 @@ _Name = tuple[str | None, str]
 class _Skimmer(ExpatParser):
     """Passes on the start, end and text of elements that count; `_below` is how deep we are in one that does not."""
 
+    _parser: Any  # expat's, and whom it tells: the types of the standard library leave both out
+    _cont_handler: Any
     _below = 0
 
     def reset(self) -> None:

@@ -94,6 +94,8 @@ def soak(minutes: float, seed: int, folder: Path, feeds: int = FEEDS) -> Result:
         samples, kills = _storm(slots, random.Random(seed), origin, seconds, stop)
         misbehaved = servers.served()
         servers.behave()
+        # What is slow now is this machine, and is waited for.
+        _set(config, timeout_s=60, concurrency=16)
         leaps = _until_quiet(command, origin, folder)
         served = servers.served()
     children = [child for slot in slots for child in slot.children.values()]
@@ -111,10 +113,13 @@ def _prepared(folder: Path, servers: Servers) -> Path:
         CatalogueFeed(url, f"Feed {i}", f"Press {i % 30}", f"House {i % 30}") for i, url in enumerate(servers.urls)
     ]
     (folder / "feeds.opml").write_text(to_opml(listed), encoding="utf-8")
-    config = folder / "barograph.toml"
-    config.write_text(
-        '[ingest]\nallow_hosts = ["127.0.0.1"]\ntimeout_s = 2\nmax_body_mb = 1\nconcurrency = 64\n', encoding="utf-8"
-    )
+    return _set(folder / "barograph.toml", timeout_s=2, concurrency=64)
+
+
+def _set(config: Path, *, timeout_s: int, concurrency: int) -> Path:
+    """Write the settings that every ingest reads anew."""
+    limits = f"timeout_s = {timeout_s}\nconcurrency = {concurrency}"
+    config.write_text(f'[ingest]\nallow_hosts = ["127.0.0.1"]\nmax_body_mb = 1\n{limits}\n', encoding="utf-8")
     return config
 
 
