@@ -121,8 +121,8 @@ def fit(
     curves = _curves(y, n, group, found, scopes, ok, grain)
     return [
         Fit(
-            str(series["scope"][i]),
-            str(series["key"][i]),
+            scope,
+            key,
             grain,
             model_version,
             at,
@@ -132,7 +132,7 @@ def fit(
             if ok[i]
             else {"stories": float(stories[i]), "began": began.isoformat()},
         )
-        for i in range(len(series))
+        for i, (scope, key) in enumerate(zip(series["scope"].tolist(), series["key"].tolist(), strict=True))
     ]
 
 

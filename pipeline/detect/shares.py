@@ -114,7 +114,9 @@ def _judge_grain(
     here = fits[(fits["grain"] == grain) & (fits["status"] == Status.OK.value)]
     owner = of_series.get_indexer(pd.MultiIndex.from_frame(here[["scope", "key"]]))
     here, owner = here[owner >= 0], owner[owner >= 0]
-    parsed = [json.loads(text) for text in here["parameters"]]
+    # In a backtest one fit stands for several days.
+    told = {text: json.loads(text) for text in here["parameters"].unique()}
+    parsed = [told[text] for text in here["parameters"]]
     known.update(zip(here["fit"].tolist(), parsed, strict=True))
 
     starts = pd.DatetimeIndex(pd.to_datetime(part["bucket_start"], utc=True))
