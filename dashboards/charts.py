@@ -9,7 +9,6 @@ from dash import dcc, html
 
 from dashboards import words
 from dashboards.data import Series
-from dashboards.pieces import aria
 
 __all__ = ["chart", "coverage_now", "legend", "said"]
 
@@ -26,25 +25,22 @@ _LEGEND = (
 )
 
 
-def chart(figure: go.Figure, told: str, name: str = "chart", kind: str = "chart") -> html.Div:
+def chart(figure: go.Figure, told: str, name: str = "chart", kind: str = "chart") -> html.Figure:
     """A figure; `told` is what a screen reader says of it. PNG and SVG are in its tool bar."""
-    return html.Div(
-        dcc.Graph(
-            id=name,
-            figure=figure,
-            className=kind,
-            responsive=True,
-            config={
-                "displaylogo": False,
-                "displayModeBar": "hover",
-                "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
-                "toImageButtonOptions": {"format": "svg", "filename": "barograph"},
-                "showTips": False,
-            },
-        ),
-        role="img",
-        **aria(label=told),
+    graph = dcc.Graph(
+        id=name,
+        figure=figure,
+        className=kind,
+        responsive=True,
+        config={
+            "displaylogo": False,
+            "displayModeBar": "hover",
+            "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+            "toImageButtonOptions": {"format": "svg", "filename": "barograph"},
+            "showTips": False,
+        },
     )
+    return html.Figure([graph, html.Figcaption(told, className="hidden")])
 
 
 def legend() -> html.Ul:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from dashboards.serve import server_in_thread
@@ -133,6 +134,23 @@ def test_each_page_opens_from_its_address_without_trouble(
             assert wide, f"{address} scrolls sideways on a {view}"
             assert page.title().endswith(" · Barograph")
             assert trouble == []
+
+
+# Dash's own dropdown keeps a hidden field for the form; nobody can reach it.
+NOT_OURS = [".dash-dropdown-wrapper > input"]
+
+
+@pytest.mark.parametrize("address", ["", "series?series=topic:energy", "story/s0000", "incidents/i3", "feeds", "model"])
+def test_a_screen_reader_and_a_weak_eye_get_everything(
+    browser: Browser, tmp_path: Path, now: datetime, address: str
+) -> None:
+    sample.write(tmp_path, now=now)
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    for view in ("light", "dark"):
+        with looking(browser, tmp_path, address, view=view) as (page, _):
+            settled(page)
+            found = Axe().run(page, context={"exclude": NOT_OURS}, options=rules).response["violations"]
+            assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], view
 
 
 def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp_path: Path, now: datetime) -> None:
