@@ -99,7 +99,9 @@ def soak(minutes: float, seed: int, folder: Path, feeds: int = FEEDS) -> Result:
         leaps = _until_quiet(command, origin, folder)
         served = servers.served()
     children = [child for slot in slots for child in slot.children.values()]
-    orphans = [child for child in psutil.wait_procs(children, timeout=30)[1] if child.is_running()]
+    # Only those that still are: the number of one that is gone may be another's by now, and cannot be waited for.
+    alive = [child for child in children if child.is_running()]
+    orphans = [child for child in psutil.wait_procs(alive, timeout=30)[1] if child.is_running()]
     return counted(
         folder,
         config,
