@@ -1,6 +1,6 @@
 """The small picture of a mail: when the counted articles came, negative and not, and what is usual. PNG by matplotlib.
 
-No browser and no pyplot: one canvas that draws itself in some 50 ms. The same document gives the same picture.
+No browser and no pyplot: one canvas that draws itself in some 140 ms. The same document gives the same picture.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def drawn(incident: Incident) -> bytes | None:
     from matplotlib.ticker import MaxNLocator
 
     with _ONE_AT_A_TIME:
-        figure = Figure(figsize=(6, 1.8), dpi=100, layout="constrained")
+        figure = Figure(figsize=(6, 1.8), dpi=100)
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
+        # Fixed margins: working them out takes a quarter of the time.
+        axes = figure.add_axes((0.06, 0.13, 0.88, 0.73))
         places = range(len(chart.negative))
         axes.bar(places, chart.negative, color=_NEGATIVE, width=0.9, label="negative")
         axes.bar(places, chart.other, bottom=chart.negative, color=_OTHER, width=0.9, label="other")
