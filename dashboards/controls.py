@@ -28,6 +28,7 @@ def wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     _compared(app, reader)
     _choices(app, reader)
     _zoom(app, reader, clock)
+    _clicks(app)
     _visits(app, reader, clock)
 
 
@@ -43,7 +44,7 @@ def _field(app: Dash, control: str, name: str) -> None:
         asked = Asked.parse(path, search)
         if (value or "") == asked.text(name) or (control == "series" and value == asked.text(name, MARKET)):
             return no_update
-        changed = {name: value or None, "from": None, "to": None}
+        changed = {name: value or None, **dict.fromkeys(("from", "to", "a", "b"))}
         return _query(asked.href(**changed))
 
 
@@ -107,6 +108,25 @@ def _zoom(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
         view = reader.view()
         series = view.series(scope, key, asked.one_of("grain", ("hour", "day"), "day"))
         return *in_view(view, asked, series, clock()), _query(asked.href())
+
+
+def _clicks(app: Dash) -> None:
+    @app.callback(
+        Output("url", "search", allow_duplicate=True),
+        Input("series-chart", "clickData"),
+        State("url", "pathname"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def click(clicked: Mapping[str, Any] | None, path: str, search: str) -> Any:
+        points = (clicked or {}).get("points") or [{}]
+        at = str(points[0].get("x", "")).replace(" ", "T")[:19]
+        asked = Asked.parse(path, search)
+        if not at or not path.startswith("/series"):
+            return no_update
+        # The first click of a pair begins anew; the second one completes it.
+        second = asked.moment("a") is not None and asked.moment("b") is None
+        return _query(asked.href(**({"b": at} if second else {"a": at, "b": None})))
 
 
 def _visits(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:

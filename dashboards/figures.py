@@ -18,7 +18,8 @@ from dashboards.data import SHOWN, Series
 from dashboards.words import SEVERITY_MARK, plain
 
 __all__ = [
-    "NEGATIVE", "NEUTRAL", "POSITIVE", "compare_figure", "coverage_figure", "no_figure", "series_figure", "sparkline",
+    "INDEX", "NEGATIVE", "NEUTRAL", "POSITIVE", "compare_figure", "coverage_figure", "no_figure", "series_figure",
+    "sparkline",
 ]  # fmt: skip
 
 # Blue and orange stay apart for every common colour blindness; the shapes say it again.

@@ -12,7 +12,8 @@ from dashboards.address import Asked
 from dashboards.charts import chart, legend, said
 from dashboards.data import MARKET, SHOWN, Series, View, incidents_of, parse_series, stories_of
 from dashboards.evidence import incident_rows
-from dashboards.figures import compare_figure, series_figure
+from dashboards.figures import INDEX, compare_figure, series_figure
+from dashboards.moves import why_panel
 from dashboards.pieces import panel, quiet, switch
 from dashboards.stories import story_table
 
@@ -25,7 +26,7 @@ _OFFERED = 60
 
 
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
-    """Asked for: `series` and `with` (each `scope:key`), `grain`, and the zoom, `from` and `to`."""
+    """Asked for: `series` and `with` (`scope:key`), `grain`, the zoom (`from`, `to`), two clicks (`a`, `b`)."""
     scope, key = parse_series(asked.text("series", MARKET))
     grain = asked.one_of("grain", tuple(_GRAINS), "day")
     series = view.series(scope, key, grain)
@@ -34,6 +35,9 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     start, end = asked.moment("from"), asked.moment("to")
     if start and end and start < end:
         figure.update_xaxes(range=[start.isoformat(), end.isoformat()])
+    for chosen in (asked.moment("a"), asked.moment("b")):
+        if chosen:
+            figure.add_vline(x=chosen.isoformat(), line={"color": INDEX, "width": 1})
     controls = html.Div(
         [
             dcc.Dropdown(
@@ -71,6 +75,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
             ],
             className="panel chart-panel",
         ),
+        panel("why", "Why did it move?", why_panel(view, (scope, key), grain, asked.moment("a"), asked.moment("b"))),
         panel("compared", "Compared", _comparison(series, others), controls=_compare(view, asked)),
     ]
     title = series.label
