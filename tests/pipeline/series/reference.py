@@ -99,9 +99,10 @@ def _count(
     weight = sum(relevance for _, _, relevance in first.values())
     negative = sum(r * mood(p, e)[0] for p, e, r in first.values()) / weight
     positive = sum(r * mood(p, e)[1] for p, e, r in first.values()) / weight
+    neutral = sum(r * (1 - sum(mood(p, e))) for p, e, r in first.values()) / weight
     row["story_count"] += 1
     row["negative_stories"] += negative > negative_limit
-    row["positive_stories"] += negative <= negative_limit and positive > max(negative, 1 - negative - positive)
+    row["positive_stories"] += negative <= negative_limit and positive > max(negative, neutral)
     row["polarity_sum"] += positive - negative
     row["polarity_sq_sum"] += (positive - negative) ** 2
     row["weight_sum"] += weight

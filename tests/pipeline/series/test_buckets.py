@@ -21,7 +21,7 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 TOPICS = {"Macro": "macro", "Legal | Regulation": "legal_regulation"}
 OWNERS = {"P0": "Group", "P1": "Group", "P2": ""}
 SECTORS = {"co:a": "banks", "co:b": "banks", "co:c": "", "fx:eur": None}
-# Multiples of 1/16 add up exactly in any order, so that no comparison with the limit hangs on a rounding.
+# Multiples of 1/16, weighted by eighths, add up exactly in any order, so that no comparison hangs on a rounding.
 SIXTEENTHS = st.integers(0, 16).map(lambda n: n / 16)
 MOODS = st.tuples(SIXTEENTHS, SIXTEENTHS).map(lambda m: (m[0], min(m[1], 1 - m[0])))
 
@@ -34,7 +34,7 @@ def worlds(draw: st.DrawFn) -> list[Piece]:
         negative, positive = draw(MOODS)
         entities = draw(
             st.dictionaries(
-                st.sampled_from(sorted(SECTORS)), st.tuples(st.sampled_from([0.2, 0.3, 0.5, 1.0]), MOODS), max_size=3
+                st.sampled_from(sorted(SECTORS)), st.tuples(st.sampled_from([0.25, 0.375, 0.5, 1.0]), MOODS), max_size=3
             )
         )
         world.append(
@@ -113,6 +113,12 @@ def test_forty_reprints_are_one_fact(context: Context) -> None:
     market = as_rows(rebuilt(context.warehouse))["market", "all", "hour", NOON]
     assert (market["news_volume"], market["story_count"], market["negative_stories"]) == (40, 1, 1)
     assert market["owners"] == 40
+
+
+def test_an_article_is_about_an_entity_from_a_relevance_of_three_tenths_on(context: Context) -> None:
+    about = {"co:a": (0.3, 0.9, 0.0), "co:b": (0.29, 0.9, 0.0)}
+    put(context.warehouse, [Piece("a", NOON, NOON, entities=about)])
+    assert {key for scope, key, *_ in as_rows(rebuilt(context.warehouse)) if scope == "entity"} == {"co:a"}
 
 
 def test_the_newest_revision_speaks_from_the_place_of_the_first(context: Context) -> None:
