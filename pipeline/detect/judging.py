@@ -32,7 +32,8 @@ class _Places:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, time: str) -> _Places:
-        series = frame.groupby(["scope", "key", "grain"], sort=False).indices if len(frame) else {}
+        found = frame.groupby(["scope", "key", "grain"], sort=False).indices if len(frame) else {}
+        series = {name: np.asarray(rows, np.intp) for name, rows in found.items()}
         return cls(series, frame[time].to_numpy() if len(frame) else np.empty(0))
 
     def rows(self, scope: str, key: str, grain: str) -> NDArray[np.intp]:
