@@ -128,7 +128,7 @@ def main() -> int:
     parser.add_argument("--to", type=Path, help="where the page goes (default: it is only printed)")
     arguments = parser.parse_args()
     data = Path(os.environ.get("BAROGRAPH_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    page = ["# The trial of the detector", "", f"Made by `python -m tests.trial --series {arguments.series}`.", ""]
+    page = ["# The trial of the detector", "", f"Made by `python -m tests.trial {' '.join(sys.argv[1:])}`.", ""]
     with Progress(console=Console(stderr=True)) as progress:
         if not arguments.no_simulated:
             page += _hours(arguments.series, progress)
