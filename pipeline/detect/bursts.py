@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-__all__ = ["LONGEST", "OPEN_LOOKS", "SIZES", "Alarm", "Runs", "added", "alarms", "log_ratio", "of_late", "run_p"]
+__all__ = [
+    "LONGEST", "OPEN_LOOKS", "OWN_PART", "SIZES", "Alarm", "Runs", "added", "alarms", "log_ratio", "of_late", "run_p",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -31,6 +33,8 @@ LATE = {"hour": 24, "day": 7}
 LEVEL_SPREAD = 0.3
 # An open bucket is looked at every few minutes; its looks share one error budget: a look has this part of the limit.
 OPEN_LOOKS = 3
+# A bucket too extreme for any of these sizes speaks by its own p, which has this part of the limit; runs have the rest.
+OWN_PART = 0.1
 # P(S ≥ e^x) of the averaged ratio in ordinary buckets, at x = 0, 1 … 6: 13 million simulated (docs/detection.md).
 _LAW = {
     "hour": (5.1e-2, 2.1e-2, 7.1e-3, 2.1e-3, 6.1e-4, 1.7e-4, 4.7e-5),
@@ -42,7 +46,7 @@ _NONE = -np.inf
 
 @dataclass(frozen=True)
 class Alarm:
-    """A run of buckets first … last (columns) of `series` (row), over the limit at its last. `p` as of `run_p`."""
+    """A run of buckets first … last (columns) of `series` (row), over the limit at its last with this `p`."""
 
     series: int
     first: int
@@ -165,6 +169,10 @@ class Runs:
                 score[rows] = top + np.log(total / len(usable))
         return score
 
+    def enough(self, y: Array, n: Array) -> NDArray[np.bool_]:
+        """Whether a bucket has the minimum counts by itself."""
+        return np.asarray((y >= self._least[0]) & (n >= self._least[1]))
+
     def length(self, row: int) -> int:
         """Buckets of the run that says most."""
         return int(self._usable(np.array([row])).max(axis=1).argmax()) + 1
@@ -179,16 +187,23 @@ class Runs:
 
 
 def alarms(
-    ratios: Array, y: Array, n: Array, limit: float, p_of: Callable[[Array, int], Array], runs: Runs
+    ratios: Array, y: Array, n: Array, limit: float, p_of: Callable[[Array, int], Array], runs: Runs, own: Array
 ) -> list[Alarm]:
     """Runs of S series over T buckets whose p is at most `limit`; evidence starts anew after each.
 
+    The sizes of `SIZES` cannot explain a bucket with many times as many negatives, so it is tested by itself, too: p is
+    the smaller of both, each over its part of the limit (Bonferroni).
+
     ratios: (K, S, T), NaN where a bucket cannot be judged. y, n: (S, T). p_of: of scores (S,) and a bucket's number.
+    own: (S, T) p of each bucket by itself, 1 where it is not tested.
     """
     found: list[Alarm] = []
     for t in range(y.shape[1]):
-        p = p_of(runs.step(ratios[:, :, t], y[:, t], n[:, t]), t)
-        fired = np.flatnonzero(p <= limit)
-        found += [Alarm(row, t - runs.length(row) + 1, t, float(p[row])) for row in fired.tolist()]
-        runs.forget(fired)
+        together = p_of(runs.step(ratios[:, :, t], y[:, t], n[:, t]), t) / (1 - OWN_PART)
+        alone = np.where(runs.enough(y[:, t], n[:, t]), own[:, t], 1.0) / OWN_PART
+        p = np.minimum(np.minimum(together, alone), 1.0)
+        for row in np.flatnonzero(p <= limit).tolist():
+            first = t if alone[row] < together[row] else t - runs.length(row) + 1
+            found.append(Alarm(row, first, t, float(p[row])))
+        runs.forget(np.flatnonzero(p <= limit))
     return found

@@ -36,7 +36,8 @@ class Grid:
     """The judged series of one grain over all buckets from the first to the last, without gaps.
 
     `place` (S, T): number of the row in `rows`, −1 where nothing was told. `ratios` (K, S, T): see `bursts`; NaN where
-    no fit is, and before the first row of a series. `curves`: recalibrations of runs, `which` (S, T) holds where.
+    no fit is, and before the first row of a series. `own` (S, T): p of each bucket by itself. `curves`: recalibrations
+    of runs, `which` (S, T) holds where.
     """
 
     series: pd.DataFrame
@@ -45,6 +46,7 @@ class Grid:
     n: Array
     open: NDArray[np.bool_]
     ratios: Array
+    own: Array
     curves: list[Curve]
     which: NDArray[np.int64]
     grain: str
@@ -60,7 +62,8 @@ class Grid:
             # The looks at an open bucket share one error budget.
             return np.minimum(p * OPEN_LOOKS, 1.0) if self.open[t] else p
 
-        return alarms(self.ratios[:, rows], self.y[rows], self.n[rows], limit, p_of, runs)
+        own = self.own[rows] * np.where(self.open, OPEN_LOOKS, 1.0)
+        return alarms(self.ratios[:, rows], self.y[rows], self.n[rows], limit, p_of, runs, own)
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,8 @@ def _judge_grain(
 
     p = mid_p(y[row, column], n[row, column], share[row, column], rho[row, column])
     p = recalibrated(p, [parsed[one] for one in fit[row, column]])
+    own = np.ones(fit.shape)
+    own[row, column] = np.where(np.isnan(volume[row, column]), 1.0, p)
     expected = n[row, column] * share[row, column]
     usual = {"rate": share[row, column], "rho": rho[row, column], "expected": expected}
     for name, values in (usual | {"p_value": p, "z": z_of(p)}).items():
@@ -156,7 +161,7 @@ def _judge_grain(
         whole[ok] = values
         rows[name] = whole
     curves, which = _curves(parsed)
-    return Grid(series, place, y, n, elapsed < 1, ratios, curves, np.where(fit >= 0, which[fit], 0), grain)
+    return Grid(series, place, y, n, elapsed < 1, ratios, own, curves, np.where(fit >= 0, which[fit], 0), grain)
 
 
 def _curves(parsed: list[dict[str, Any]]) -> tuple[list[Curve], NDArray[np.int64]]:

@@ -15,6 +15,7 @@ from pipeline.detect.fits import BUCKET, WINDOW, fit
 from pipeline.detect.reading import fit_rows
 from pipeline.detect.shares import Grid, Judged, judged, recalibrated
 from pipeline.series.distribution import tails
+from pipeline.series.expected import mid_p
 from tests.trial.worlds import MINIMUM, World
 
 __all__ = ["START", "Shipped", "oracle", "trends_of"]
@@ -114,10 +115,12 @@ def oracle(world: World) -> Alarms:
     grain = world.clock.grain
     ratios = log_ratio(y, n, volume, np.float64(world.shape), share, np.float64(world.rho), added(share, volume, grain))
 
+    own = mid_p(y.ravel(), n.ravel(), share.ravel(), np.float64(world.rho)).reshape(y.shape)
+
     def alarms_at(limit: float) -> NDArray[np.bool_]:
         runs = Runs(y.shape[0], grain, MINIMUM, MINIMUM)
         fired = np.zeros(world.y.shape, dtype=bool)
-        for one in alarms(ratios, y, n, 10.0**-limit, lambda score, _: run_p(score, grain), runs):
+        for one in alarms(ratios, y, n, 10.0**-limit, lambda score, _: run_p(score, grain), runs, own):
             fired[one.series, one.last + world.train] = True
         return fired
 

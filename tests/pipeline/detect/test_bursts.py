@@ -62,11 +62,21 @@ def test_the_looks_at_an_open_hour_share_one_budget() -> None:
         assert opened / bursts.OPEN_LOOKS < closed * 1.15
 
 
+def test_a_bucket_too_extreme_for_any_size_speaks_by_itself() -> None:
+    ratios, counts = np.full((3, 1, 3), -1.0), np.array([[3.0, 3.0, 2.0]])
+    own = np.array([[0.5, 1e-6, 1e-6]])
+    runs = Runs(1, "hour", 3, 3)
+    (found,) = alarms(ratios, counts, 2 * counts, 1e-4, lambda score, _: run_p(score, "hour"), runs, own)
+    assert (found.first, found.last) == (1, 1)
+    assert found.p == pytest.approx(1e-6 / bursts.OWN_PART)
+
+
 def one_series(ratios: list[float], y: list[float], limit: float = 0.01) -> list[tuple[int, int]]:
     table = np.repeat(np.array(ratios)[None, None, :], 3, axis=0)
     runs = Runs(1, "hour", 3, 3)
     counts = np.array([y])
-    found = alarms(table, counts, 2 * counts, limit, lambda score, _: run_p(score, "hour"), runs)
+    none = np.ones(counts.shape)
+    found = alarms(table, counts, 2 * counts, limit, lambda score, _: run_p(score, "hour"), runs, none)
     return [(one.first, one.last) for one in found]
 
 

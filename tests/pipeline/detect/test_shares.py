@@ -105,6 +105,13 @@ def test_a_fit_of_an_older_version_judges_buckets_but_no_runs() -> None:
     assert list(of(again)) == []
 
 
+def test_the_larger_the_burst_the_smaller_its_p() -> None:
+    later = DAY + timedelta(hours=12)
+    p = [p_of_the_last(judged([(10, 2), (8 + more, 2 + more)], later)) for more in (8, 12, 20, 30, 60, 300)]
+    assert p[:4] == sorted(p[:4], reverse=True)
+    assert max(p[4:]) < 1e-12
+
+
 def test_a_minimum_count_is_a_minimum_count() -> None:
     assert found([(4, 4)], DAY + timedelta(hours=5)) == []
 
