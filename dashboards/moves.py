@@ -1,4 +1,4 @@
-"""Why an index moved, read from the published snapshot: the same split as `barograph why`, of the newest 90 days."""
+"""Why an index moved between two clicks: the parts of the change, and the stories that weigh most."""
 
 from __future__ import annotations
 
@@ -9,73 +9,15 @@ from dash import dcc, html
 
 from dashboards import words
 from dashboards.address import href
-from dashboards.data import TRENDS, View
+from dashboards.data import View
 from dashboards.pieces import Children, quiet, text_of
-from pipeline.series.index import with_index
-from pipeline.series.why import PARTS, Standing, Why, explain, standing_of
+from pipeline.publish.moves import move
+from pipeline.series.why import PARTS, Why
 
-__all__ = ["moved", "why_panel"]
+__all__ = ["why_panel"]
 
-_WHOLE = """
-SELECT s.story_id, s.first_at, s.polarity, s.negative, a.owner, a.article_id, s.title
-FROM stories AS s JOIN (SELECT story_id, arg_min(owner, (counted_at, article_id)) AS owner,
-    arg_min(article_id, (counted_at, article_id)) AS article_id FROM articles GROUP BY ALL) AS a USING (story_id)
-WHERE s.status = 'scored' AND s.polarity IS NOT NULL AND {which}"""
-# Towards an entity a story is the mean of each owner's first article that names it, by relevance.
-_TOWARDS = """
-WITH told AS (
-    SELECT a.story_id, a.article_id, a.owner, a.counted_at, a.title, unnest(a.entities) AS e FROM articles AS a
-    WHERE list_contains(list_transform(a.entities, one -> one.entity_id), $key)),
-heads AS (
-    SELECT * FROM told WHERE e.entity_id = $key AND e.status = 'scored'
-    QUALIFY row_number() OVER (PARTITION BY story_id, owner ORDER BY counted_at, article_id) = 1),
-moods AS (
-    SELECT story_id, min(counted_at) AS first_at, arg_min(owner, (counted_at, article_id)) AS owner,
-        arg_min(article_id, (counted_at, article_id)) AS article_id, arg_min(title, (counted_at, article_id)) AS title,
-        sum(e.relevance * (e.p_positive - e.p_negative)) / sum(e.relevance) AS polarity,
-        sum(e.relevance * e.p_negative) / sum(e.relevance) AS p_negative
-    FROM heads GROUP BY story_id)
-SELECT story_id, first_at, polarity, p_negative > $limit AS negative, owner, article_id, title FROM moods"""
-_WHICH = {
-    "market": "true",
-    "topic": "s.topic_key = $key",
-    "theme": "list_contains(s.themes, $key)",
-    "sector": "list_has_any(s.entity_ids, (SELECT list(entity_id) FROM entities WHERE sector = $key))",
-    "publisher": "story_id IN (SELECT story_id FROM articles WHERE publisher = $key)",
-}
-_STEP = {"hour": "h", "day": "D"}
-
-
-def moved(
-    view: View, scope: str, key: str, grain: str, start: datetime, end: datetime
-) -> tuple[Why, pd.DataFrame] | None:
-    """The split of the move from the bucket of `start` to that of `end`, and the stories (titles by story_id).
-
-    None where the series had nothing at one of the times. Both times are read with what the snapshot knows, by the
-    model that is active in it.
-    """
-    read = view.query(TRENDS, scope=scope, key=key, grain=grain, model=view.model_version)
-    if read.empty:
-        return None
-    read = with_index(read, grain)
-    if scope == "entity":
-        limit = view.snapshot.manifest.negative_limit or 1.0
-        stories = view.query(_TOWARDS, key=key, limit=limit)
-    else:
-        stories = view.query(_WHOLE.format(which=_WHICH[scope]), **({} if scope == "market" else {"key": key}))
-    stories["bucket_start"] = stories["first_at"].dt.floor(_STEP[grain])
-    before, after = (_standing(view, stories, read, at, grain) for at in (start, end))
-    if before is None or after is None or before.bucket_start >= after.bucket_start:
-        return None
-    return explain(before, after, most=8), stories.set_index("story_id")
-
-
-def _standing(view: View, stories: pd.DataFrame, read: pd.DataFrame, at: datetime, grain: str) -> Standing | None:
-    told = read[read["bucket_start"] <= pd.Timestamp(at)]
-    if told.empty:
-        return None
-    last: datetime = told["bucket_start"].iloc[-1].to_pydatetime()
-    return standing_of(stories, read, last, grain, view.model_version)
+_TITLES = """
+SELECT article_id, story_id, title FROM articles WHERE list_contains($ids::VARCHAR[], article_id)"""
 
 
 def why_panel(view: View, series: tuple[str, str], grain: str, a: datetime | None, b: datetime | None) -> Children:
@@ -84,11 +26,12 @@ def why_panel(view: View, series: tuple[str, str], grain: str, a: datetime | Non
         return [quiet("Click two points of the chart to see what moved the index between them.")]
     if b is None:
         return [quiet(f"From {a:%-d %b %Y %H:%M}. Now click the other point.")]
-    found = moved(view, *series, grain, min(a, b), max(a, b))
-    if found is None:
-        return [quiet("The series has no scored story at one of the two times. Choose others.")]
-    why, stories = found
-    return [html.P(_told(why, grain)), _parts(why), *_stories(why, stories)]
+    why = move(view.snapshot, series, grain, min(a, b), max(a, b), most=8)
+    if why is None:
+        gone = "The series has no scored story at one of the two times, or they lie before the weeks that are published"
+        return [quiet(f"{gone} story by story. Choose others, or ask `barograph why`.")]
+    titles = view.query(_TITLES, ids=[one.article_id for one in why.stories]).set_index("article_id")
+    return [html.P(_told(why, grain)), _parts(why), *_stories(why, titles)]
 
 
 def _told(why: Why, grain: str) -> str:
@@ -122,10 +65,10 @@ def _row(name: str, value: float, largest: float) -> html.Tr:
     )
 
 
-def _stories(why: Why, stories: pd.DataFrame) -> Children:
+def _stories(why: Why, titles: pd.DataFrame) -> Children:
     items = []
     for one in why.stories:
-        title = text_of(stories["title"].get(one.story_id)) or "(no title)"
+        title = text_of(titles["title"].get(one.article_id)) or "(no title)"
         mark, kind = words.polarity_mark(one.polarity)
         items.append(
             html.Li(

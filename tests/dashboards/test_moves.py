@@ -1,13 +1,12 @@
-"""Why an index moved, from a published snapshot: the same parts as the command finds in the store."""
+"""Why an index moved, on the page: what the command finds in the store."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from dashboards.data import Reader, View
-from dashboards.moves import moved, why_panel
+from dashboards.moves import why_panel
 from pipeline import aggregate, publish
 from pipeline.context import Context
 from pipeline.series.moves import Known, move
@@ -38,28 +37,25 @@ def _store(context: Context) -> View:
     return Reader(context.settings.store.published).view()
 
 
-@pytest.mark.parametrize(("scope", "key"), [("market", "all"), ("entity", "co:ash"), ("publisher", "House 1")])
-def test_the_page_says_what_the_command_says(context: Context, scope: str, key: str) -> None:
+def test_the_panel_says_what_the_command_says(context: Context) -> None:
     view = _store(context)
     start, end = NOON - timedelta(days=6), NOON
-    found = moved(view, scope, key, "day", start, end)
     with context.warehouse.read() as con:
-        asked = move(con, (scope, key), "day", start, end, Known.NOW)
-    assert found is not None
+        asked = move(con, ("entity", "co:ash"), "day", start, end, Known.NOW)
     assert asked is not None
-    why = found[0]
-    assert why.change == pytest.approx(asked.why.change, abs=1e-6)
-    assert sum(part.value for part in why.parts) == pytest.approx(why.change, abs=1e-9)
-    told = {part.name: part.value for part in why.parts}
-    assert told == pytest.approx({part.name: part.value for part in asked.why.parts}, abs=1e-6)
-    assert [one.story_id for one in why.stories] == [one.story_id for one in asked.why.stories][: len(why.stories)]
+    said = _text(why_panel(view, ("entity", "co:ash"), "day", end, start))
+    assert f"({asked.why.change:+.2f}); {asked.why.new} new stories, {asked.why.new_negative} of them negative" in said
+    assert f"together {asked.why.change:+.3f}" in said
+    # The snapshot's sums are rounded, the store's are not.
+    shown = [float(number) for number in re.findall(r"[+-]\d\.\d{3}", said)]
+    for part in asked.why.parts:
+        if abs(part.value) >= 0.01:
+            assert min(abs(number - part.value) for number in shown) < 0.005
+    assert asked.titles[asked.why.stories[0].article_id].title in said
 
 
 def test_the_panel_asks_for_two_clicks_and_says_where_there_is_nothing(view: View) -> None:
     a, b = sample.NOW - timedelta(days=10), sample.NOW
     assert "Click two points" in _text(why_panel(view, ("market", "all"), "day", None, None))
     assert "other point" in _text(why_panel(view, ("market", "all"), "day", a, None))
-    said = _text(why_panel(view, ("market", "all"), "day", b, a))
-    assert "new stories" in said
-    assert "together" in said
     assert "Choose others" in _text(why_panel(view, ("entity", "none"), "day", a, b))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.publish.search import INDEX, expression, find, update
@@ -72,6 +72,7 @@ def test_words_phrases_beginnings_and_what_to_leave_out(tmp_path: Path, said: st
     assert set(_ids(tmp_path, said, newest=False)) == found
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_nothing_typed_is_ever_syntax(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     root = tmp_path_factory.getbasetemp() / "search-syntax"
