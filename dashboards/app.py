@@ -11,7 +11,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from flask import Response
 
-from dashboards import access, act, controls, panels
+from dashboards import access, act, controls, download, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
 from dashboards.frame import frame, navigation
@@ -71,6 +71,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     access.guard(app.server, settings.dashboard)
     act.wire(app.server, settings, reader, clock)
     app.layout = lambda: frame(_current(reader))
+    download.wire(app.server, reader)
     _wire(app, reader, clock)
     controls.wire(app, reader, clock)
     _protect(app)

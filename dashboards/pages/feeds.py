@@ -12,6 +12,7 @@ from dashboards import words
 from dashboards.address import Asked
 from dashboards.charts import chart
 from dashboards.data import View
+from dashboards.download import downloads
 from dashboards.figures import coverage_figure
 from dashboards.pieces import moment, panel, quiet, switch, tag, text_of, when_of
 
@@ -33,6 +34,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     chosen = chosen.sort_values(["last_new_at", "feed_id"], na_position="first")
     note = f"{int(trouble.sum())} late or failing of {int((~archives).sum())}"
     table = _table(view, chosen.head(_MOST), now) if len(chosen) else quiet(_nothing(which))
+    table = [table, downloads("feeds")]
     market = view.series("market", "all", "hour")
     drawn = coverage_figure(market)
     covered: Any = (

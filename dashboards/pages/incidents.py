@@ -13,6 +13,7 @@ from dashboards.act import act_panel
 from dashboards.address import Asked, href
 from dashboards.charts import chart, legend, said
 from dashboards.data import SCOPES, View, evidence_of, incidents_of
+from dashboards.download import downloads
 from dashboards.evidence import evidence_blocks, state_of
 from dashboards.figures import series_figure
 from dashboards.pieces import Children, aria, moment, panel, quiet, series_link, switch, tag, text_of, when_of
@@ -57,6 +58,7 @@ def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     )
     note = f"{min(len(rows), _MOST)} of {len(rows)} shown; {live} open in all"
     content = _table(rows.head(_MOST), now) if len(rows) else quiet(_nothing(state, bool(wanted)))
+    content = [content, downloads("incidents")]
     return "Incidents", [
         html.H1("Incidents", className="hidden"),
         panel("incident-list", "Incidents", content, note, box),

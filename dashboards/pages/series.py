@@ -11,6 +11,7 @@ from dash import dcc, html
 from dashboards.address import Asked
 from dashboards.charts import chart, legend, said
 from dashboards.data import MARKET, SHOWN, Series, View, incidents_of, parse_series, stories_of
+from dashboards.download import downloads
 from dashboards.evidence import incident_rows
 from dashboards.figures import INDEX, compare_figure, series_figure
 from dashboards.moves import why_panel
@@ -57,6 +58,9 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     stories, note = in_view(view, asked, series, now)
     side = [
         panel("series-stories", "Stories in view", stories, note),
+        html.P(
+            [downloads("stories", asked), " of these; ", downloads("trends", asked), " of the series"], className="more"
+        ),
         panel("series-incidents", "Incidents of this series", _incidents(view, series, now)),
     ]
     wide = [
