@@ -26,7 +26,7 @@ ORDER BY bucket_start"""
 
 
 def wire(server: Flask, reader: Reader) -> None:
-    """Add `/download/TABLE.csv`, `.xlsx` and `.parquet`; `series`, `grain`, `from` and `to` narrow stories and trends."""
+    """Add `/download/TABLE.csv`, `.xlsx`, `.parquet`; `series`, `grain`, `from` and `to` narrow stories and trends."""
 
     @server.get("/download/<table>.<kind>")
     def download(table: str, kind: str) -> Response:

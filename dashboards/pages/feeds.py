@@ -33,7 +33,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     chosen = feeds[{"trouble": trouble, "all": ~archives, "archive": archives}[which]]
     chosen = chosen.sort_values(["last_new_at", "feed_id"], na_position="first")
     note = f"{int(trouble.sum())} late or failing of {int((~archives).sum())}"
-    table = _table(view, chosen.head(_MOST), now) if len(chosen) else quiet(_nothing(which))
+    table: Any = _table(view, chosen.head(_MOST), now) if len(chosen) else quiet(_nothing(which))
     table = [table, downloads("feeds")]
     market = view.series("market", "all", "hour")
     drawn = coverage_figure(market)

@@ -57,7 +57,7 @@ def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
         className="controls",
     )
     note = f"{min(len(rows), _MOST)} of {len(rows)} shown; {live} open in all"
-    content = _table(rows.head(_MOST), now) if len(rows) else quiet(_nothing(state, bool(wanted)))
+    content: Any = _table(rows.head(_MOST), now) if len(rows) else quiet(_nothing(state, bool(wanted)))
     content = [content, downloads("incidents")]
     return "Incidents", [
         html.H1("Incidents", className="hidden"),
