@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from dashboards.address import Asked
 from dashboards.data import View
-from dashboards.pages import feeds, incidents, model, morning, search, series, story
+from dashboards.pages import feeds, incidents, model, morning, rules, search, series, story
 
 __all__ = ["PAGES", "Page", "page_of"]
 
@@ -33,6 +33,7 @@ PAGES = (
     Page("/", "Morning", morning.show),
     Page("/series", "Series", series.show),
     Page("/incidents", "Incidents", incidents.show),
+    Page("/rules", "Rules", rules.show),
     Page("/feeds", "Feeds", feeds.show),
     Page("/model", "Model", model.show),
     Page("/search", "Search", search.show),

@@ -73,6 +73,11 @@ FROM evidence v JOIN incidents i USING (incident_id)
 WHERE v.kind = 'feed' AND i.kind = 'health' AND i.resolved_at IS NULL GROUP BY ALL
 """
 
+_LIMITS = """
+SELECT * FROM limits WHERE model_version = $model
+QUALIFY row_number() OVER (PARTITION BY rule ORDER BY set_for DESC, recorded_at DESC) = 1
+"""
+
 _FITS = """
 SELECT fit_id, scope, key, grain, model_version, fitted_for, status, parameters FROM fits
 WHERE model_version = $model
@@ -112,6 +117,7 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     tables["articles"] = articles(con, tables["stories"]["story_id"], version)
     for name in ("incidents", "incident_events", "evidence", "models"):
         tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
+    tables["limits"] = _query(con, _LIMITS, model=version)
     tables["feeds"] = _query(con, "SELECT * FROM feeds")
     con.register("stories_published", tables["stories"])
     tables["entities"] = _query(con, _ENTITIES)

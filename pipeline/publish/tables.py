@@ -234,6 +234,21 @@ TABLES: dict[str, Published] = {
             actor=_TEXT,
             recorded_at=_TIME,
         ),
+        # The limit that each rule's alert budget set last, and what it was set from.
+        _table(
+            "limits",
+            "rule",
+            rule=_TEXT,
+            budget=_TEXT,
+            model_version=_TEXT,
+            set_for=_TIME,
+            p_limit=_FLOAT,
+            per_week=_FLOAT,
+            weeks=_FLOAT,
+            series=_INT,
+            basis=_TEXT,
+            pooled=_FLAG,
+        ),
         # The card and the metrics (JSON) of the active version, as its artifact holds them.
         _table("model_cards", "model_version", model_version=_TEXT, card=_TEXT, metrics=_TEXT),
         _table(

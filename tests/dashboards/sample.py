@@ -102,6 +102,20 @@ def _filled(now: datetime, hostile: bool) -> dict[str, pd.DataFrame]:
                 "metrics": [json.dumps({"final": {"tweets": {"all": {"sentiment": _MEASURED, "topic": None}}}})],
             }
         ),
+        "limits": pd.DataFrame(
+            {
+                "rule": ["negative-share-topic"],
+                "budget": ["1 a week"],
+                "model_version": [MODEL],
+                "set_for": [now],
+                "p_limit": [0.001],
+                "per_week": [0.9],
+                "weeks": [8.0],
+                "series": [10],
+                "basis": ["counted"],
+                "pooled": [False],
+            }
+        ),
         "incidents": incidents,
         "incident_events": events,
         "evidence": evidence,

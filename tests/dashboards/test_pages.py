@@ -131,6 +131,7 @@ SHOWN = {
     "/incidents?q=bankruptcy+pellworth": ("Incidents", ["1 of 1 shown"]),
     "/incidents?q=nonesuch": ("Incidents", ["No incident has all these words"]),
     "/incidents/i3": ("Topic: Legal and regulation", ["usual 5, range 2–9", "first · warning", "Negative (5)"]),
+    "/rules": ("Rules", ["1 a week", "0.9 a week over 8 weeks (counted)", "1 (0.2 a week)", "negative-share-market"]),
     "/feeds": ("Feeds", ["The Ledger Daily", "9 h ago"]),
     "/feeds?which=all": ("Feeds", ["Harbour Wire"]),
     "/model": (MODEL, ["0.871", "A small model", "To be labelled"]),

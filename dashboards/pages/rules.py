@@ -1,0 +1,61 @@
+"""Rules: what each one has sent of late, beside its alert budget and the limit that this budget sets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from dash import dcc, html
+
+from dashboards.address import Asked, href
+from dashboards.data import View, incidents_of
+from dashboards.download import downloads
+from dashboards.pieces import Children, moment, panel, quiet, text_of
+from dashboards.words import chance_words
+
+__all__ = ["show"]
+
+_SPAN = timedelta(weeks=4)
+_HEADS = ("Rule", "Budget", "Fires under", "Its past", "Sent, 4 weeks", "Last")
+
+
+def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    """Every rule that has a limit or has ever fired."""
+    limits, incidents = view.table("limits"), incidents_of(view)
+    names = sorted({*limits["rule"], *incidents["rule"]})
+    recent = incidents[incidents["fired_at"] >= pd.Timestamp(now - _SPAN)]
+    sent, last = recent.groupby("rule").size(), incidents.groupby("rule")["fired_at"].max()
+    rows = [_row(name, limits[limits["rule"] == name], int(sent.get(name, 0)), last.get(name), now) for name in names]
+    head = html.Tr([html.Th(text, scope="col", className="num" if "weeks" in text else "") for text in _HEADS])
+    content: Children = (
+        [html.Table([html.Thead(head), html.Tbody(rows)], className="list"), downloads("limits")]
+        if rows
+        else [quiet("No rule has fired or been given a limit yet. Try `barograph rules check`, then `barograph run`.")]
+    )
+    hint = "a budget sets the limit from the past; `barograph backtest` tells what other rules would have sent"
+    return "Rules", [
+        html.H1("Rules", className="hidden"),
+        panel("rules", "Rules", content, f"{len(names)} rules" if names else ""),
+        quiet(hint[0].upper() + hint[1:] + "."),
+    ]
+
+
+def _row(name: str, limit: pd.DataFrame, sent: int, last: Any, now: datetime) -> html.Tr:
+    found: Any = limit.iloc[-1] if len(limit) else None
+    budget, fires, past = "–", "–", "–"
+    if found is not None:
+        budget = text_of(found["budget"]) or "–"
+        fires = chance_words(found["p_limit"]) or f"p {found['p_limit']:.2g}"
+        pooled = ", with all series of its scope" if found["pooled"] else ""
+        past = f"{found['per_week']:.1f} a week over {found['weeks']:.0f} weeks ({found['basis']}{pooled})"
+    return html.Tr(
+        [
+            html.Th(dcc.Link(name, href=href("/incidents", q=name, state="all")), scope="row"),
+            html.Td(budget),
+            html.Td(fires),
+            html.Td(past, className="more"),
+            html.Td(f"{sent} ({sent / 4:.1f} a week)", className="num"),
+            html.Td(moment(last, now), className="time"),
+        ]
+    )
