@@ -112,13 +112,15 @@ def test_running_everything_again_adds_nothing(server: FeedServer, tmp_path: Pat
 def test_both_engines_hold_the_same_tables(server: FeedServer, tmp_path: Path, lake_setting: str) -> None:
     found = []
     for engine in ("duckdb", "ducklake"):
-        config = folder(tmp_path / engine, server)
+        # At the same path, for what a decision rested on names its files.
+        config = folder(tmp_path / "here", server)
         if engine == "ducklake":
             config.write_text(f'{config.read_text()}[store]\nwarehouse = "{lake_setting}"\n', encoding="utf-8")
             context_at(config, NOW).warehouse.prepare()
         for stage in STAGES:
             run_stage(stage, context_at(config, NOW), **options_for(stage))
         found.append(canonical(context_at(config, NOW).warehouse))
+        shutil.rmtree(config.parent)
     assert found[0].keys() == found[1].keys()
     for table in found[0]:
         assert found[0][table] == found[1][table], table

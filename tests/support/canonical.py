@@ -10,6 +10,7 @@ __all__ = ["LEFT_OUT", "canonical"]
 LEFT_OUT: dict[str, set[str]] = {
     "fetches": {"*"},
     "guards": {"*"},
+    "rebuilds": {"*"},
     "schema_version": {"applied_at"},
     "feeds": {"last_outcome", "last_fetch_at", "next_fetch_at", "last_error"},
     "notifications": {"attempt", "claimed_by", "claim_expires_at", "not_before"},
