@@ -149,7 +149,7 @@ def test_days_that_are_over_are_removed(
     assert sorted(path.name for path in raw.raw.iterdir()) == [
         "2026-04-02", "2026-04-03", "notes of mine", "rejected", "running", "spool",
     ]  # fmt: skip
-    assert [*(raw.raw / "rejected").iterdir(), *(raw.raw / "running", "spool").iterdir()] == []
+    assert [*(raw.raw / "rejected").iterdir(), *(raw.raw / "spool").iterdir()] == []
 
 
 def test_a_damaged_file_costs_only_what_it_held(
