@@ -52,10 +52,18 @@ def test_the_planted_bankruptcy_the_insurers_and_the_silent_feed_are_found(summa
 
 
 def test_the_volume_surge_and_everything_else_stays_calm(summary: Summary) -> None:
-    surge = read.planted()["planted"]["surge_now"]["company"]
+    planted = read.planted()["planted"]
     found = incidents(summary)
-    assert surge not in {key for _, key, _ in found}
-    assert len(found) <= 6, found
+    assert planted["surge_now"]["company"] not in {key for _, key, _ in found}
+    # What was planted, where it is looked for: the companies, their sector, and the market that they are a part of.
+    with summary.context.warehouse.read() as con:
+        insurers = {
+            key for (key,) in con.execute("SELECT entity_id FROM entities WHERE sector = 'insurers'").fetchall()
+        }
+    known = insurers | {planted["bankruptcy"]["company"], "insurers", "all"}
+    assert [one for one in found if one[1] not in known and one[0] != "late-feed"] == []
+    assert sum(rule == "late-feed" for rule, *_ in found) == 1
+    assert len({(rule, key) for rule, key, _ in found}) == len(found)
 
 
 def test_the_surge_was_really_in_the_store(summary: Summary) -> None:
