@@ -64,7 +64,7 @@ _MONTH_FORMS = (
     re.compile(rf"{_MONTH}[- ]{_YEAR}", re.IGNORECASE),
 )
 _CLOCK_FIRST = re.compile(
-    r"(?P<clock>\d{1,2}:\d{2}(?::\d{2})?\s*(?:[ap]\.?m\.?)?)\s+(?P<zone>[A-Z]{1,4})\s+(?P<date>\S.*)", re.IGNORECASE
+    r"(?P<clock>\d{1,2}:\d{2}(?::\d{2})?\s*(?:[ap]\.?m\.?)?)\s+(?P<zone>[A-Z]{1,4}),?\s+(?P<date>\S.*)", re.IGNORECASE
 )
 _HAS_CLOCK = re.compile(r"\d:\d\d")
 _HAS_DATE = re.compile(rf"\d{{4}}-\d\d|\d{{4}}\d\d\d\dT|\b{_MONTH}", re.IGNORECASE)
