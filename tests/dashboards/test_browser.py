@@ -162,8 +162,13 @@ def test_the_address_names_the_view_and_follows_the_choice(browser: Browser, tmp
         page.wait_for_url("**/series?series=topic%3Amarkets&grain=day")
         page.get_by_role("navigation", name="Hours or days").get_by_text("Hours").click()
         page.wait_for_url("**/series?series=topic%3Amarkets&grain=hour")
+        # Until the page of hours is there; the list closes when its page is drawn anew.
+        expect(page.locator("#chart-words")).to_contain_text("UTC")
+        settled(page)
         page.locator("#series").click()
         page.get_by_placeholder("company, topic").fill("lumen")
+        expect(page.get_by_text("Company: Kestrel Air")).to_have_count(0)
+        page.wait_for_timeout(1000)
         page.get_by_text("Company: Lumenwerk").click()
         page.wait_for_url("**/series?series=entity%3Ademo%3Alumenwerk&grain=hour")
         expect(page.locator("#chart-title")).to_have_text("Lumenwerk")
