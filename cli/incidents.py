@@ -186,18 +186,10 @@ def _request(action: Any, incident: str, who: str | None, note: str, config: Any
 
 
 def _full_id(context: Context, start: str) -> str:
-    """The one incident id that begins so.
+    from pipeline.audit.case import full_id
 
-    Raises:
-        InputError: none does, or more than one.
-    """
-    query = "SELECT incident_id FROM incidents WHERE starts_with(incident_id, ?) ORDER BY 1 LIMIT 2"
-    found = _rows(context, query, [start.strip().lower()]) if start.strip() else []
-    if not found:
-        raise InputError(f"no incident begins with {start!r}. `barograph incidents list` shows them.")
-    if len(found) > 1:
-        raise InputError(f"more than one incident begins with {start!r}. Give more letters of its id.")
-    return str(found[0]["incident_id"])
+    with context.warehouse.read() as con:
+        return full_id(con, start)
 
 
 def _rows(context: Context, query: str, values: list[Any]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     """Connect the controls; each writes the address, and the page follows that."""
     for name, value in _FIELDS.items():
         _field(app, name, value)
-    _compared(app, reader)
+    _compared(app)
     _choices(app, reader)
     _zoom(app, reader, clock)
     _clicks(app)
@@ -48,7 +48,7 @@ def _field(app: Dash, control: str, name: str) -> None:
         return _query(asked.href(**changed))
 
 
-def _compared(app: Dash, reader: Reader) -> None:
+def _compared(app: Dash) -> None:
     @app.callback(
         Output("url", "search", allow_duplicate=True),
         Input("with", "value"),

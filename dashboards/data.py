@@ -17,14 +17,14 @@ from pipeline.publish.snapshot import Snapshot, current_id
 from pipeline.series.index import with_index
 
 __all__ = [
-    "MARKET", "SCOPES", "SHOWN", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series",
+    "MARKET", "SCOPES", "SHOWN", "TRENDS", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series",
     "ranked", "stories_of",
 ]  # fmt: skip
 
 MARKET = "market:all"
 SHOWN = {"hour": timedelta(days=7), "day": timedelta(days=90)}
 SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
-_TRENDS = """
+TRENDS = """
 SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
 ORDER BY bucket_start"""
 _RANGES = """
@@ -129,7 +129,7 @@ class View:
     def series(self, scope: str, key: str, grain: str) -> Series:
         """One series over the shown time; its index rests on all that was published of its past."""
         one = {"scope": scope, "key": key, "grain": grain}
-        rows = self.query(_TRENDS, **one, model=self.model_version)
+        rows = self.query(TRENDS, **one, model=self.model_version)
         rows = with_index(rows, grain) if len(rows) else rows
         until = self.until()
         since = until - SHOWN[grain]

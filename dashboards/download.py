@@ -12,7 +12,7 @@ from dash import html
 from flask import Flask, Response, request
 
 from dashboards.address import Asked, href
-from dashboards.data import MARKET, SHOWN, Reader, View, parse_series, stories_of
+from dashboards.data import MARKET, SHOWN, TRENDS, Reader, View, parse_series, stories_of
 from dashboards.export import spreadsheet_safe
 from pipeline.errors import InputError
 from pipeline.publish.tables import TABLES
@@ -20,9 +20,6 @@ from pipeline.publish.tables import TABLES
 __all__ = ["downloads", "wire"]
 
 _MOST = 200_000
-_TREND = """
-SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
-ORDER BY bucket_start"""
 
 
 def wire(server: Flask, reader: Reader) -> None:
@@ -58,7 +55,7 @@ def _rows(view: View, table: str, asked: Asked) -> pd.DataFrame:
     scope, key = parse_series(asked.text("series", MARKET))
     grain = asked.one_of("grain", ("hour", "day"), "day")
     if table == "trends" and asked.text("series"):
-        return view.query(_TREND, scope=scope, key=key, grain=grain, model=view.model_version)
+        return view.query(TRENDS, scope=scope, key=key, grain=grain, model=view.model_version)
     if table == "stories" and asked.text("series"):
         until = view.until()
         start, end = asked.moment("from") or until - SHOWN[grain], asked.moment("to") or until

@@ -18,8 +18,8 @@ from dashboards.data import SHOWN, Series
 from dashboards.words import SEVERITY_MARK, plain
 
 __all__ = [
-    "INDEX", "NEGATIVE", "NEUTRAL", "POSITIVE", "compare_figure", "coverage_figure", "no_figure", "series_figure",
-    "sparkline",
+    "INDEX", "NEGATIVE", "NEUTRAL", "POSITIVE", "compare_figure", "coverage_figure", "no_figure", "runs",
+    "series_figure", "sparkline",
 ]  # fmt: skip
 
 # Blue and orange stay apart for every common colour blindness; the shapes say it again.
@@ -234,7 +234,7 @@ def _area(
     figure: go.Figure, x: pd.Series[Any], step: pd.Timedelta, low: pd.Series[float], high: pd.Series[float], axis: str
 ) -> None:
     """A filled range, one piece for each stretch without a gap, reaching to the edges of its first and last bucket."""
-    for run in _runs(low.notna() & high.notna()):
+    for run in runs(low.notna() & high.notna()):
         last = run.stop - 1
         where = [run.start, *range(run.start, run.stop), last]
         when = [x.iloc[run.start] - step / 2, *x.iloc[run], x.iloc[last] + step / 2]
@@ -254,7 +254,7 @@ def _area(
 def _thin_coverage(figure: go.Figure, rows: pd.DataFrame, step: pd.Timedelta) -> None:
     if "coverage" not in rows:
         return
-    for run in _runs(rows["coverage"] < _FLOOR):
+    for run in runs(rows["coverage"] < _FLOOR):
         figure.add_shape(
             type="rect",
             x0=rows["bucket_start"].iloc[run.start] - step / 2,
@@ -365,13 +365,13 @@ def sparkline(days: pd.DataFrame, width: int = 112, height: int = 24) -> str:
         return f"{pad + i * step:.1f},{height - pad - (height - 2 * pad) * value / top:.1f}"
 
     shapes = []
-    for run in _runs(pd.Series(np.isfinite(low) & np.isfinite(high))):
+    for run in runs(pd.Series(np.isfinite(low) & np.isfinite(high))):
         # Half a day to each side, so that a day between two silent ones is seen too.
         ends = [run.start - 0.4, *range(run.start + 1, run.stop - 1), run.stop - 0.6]
         there = [point(i, high[round(i)]) for i in ends]
         back = [point(i, low[round(i)]) for i in reversed(ends)]
         shapes.append(f"<polygon points='{' '.join(there + back)}' fill='#6e829b' fill-opacity='.25'/>")
-    for run in _runs(pd.Series(np.isfinite(counts))):
+    for run in runs(pd.Series(np.isfinite(counts))):
         if run.stop - run.start == 1:
             x, y = point(run.start, counts[run.start]).split(",")
             shapes.append(f"<circle cx='{x}' cy='{y}' r='1.2' fill='{INDEX}'/>")
@@ -386,7 +386,7 @@ def sparkline(days: pd.DataFrame, width: int = 112, height: int = 24) -> str:
     return "data:image/svg+xml," + quote(svg, safe="~()*!.'=/: ,")
 
 
-def _runs(flags: pd.Series[bool]) -> list[slice]:
+def runs(flags: pd.Series[bool]) -> list[slice]:
     """The stretches where `flags` is true, as slices."""
     values = np.concatenate([[False], flags.to_numpy(bool), [False]]).astype(int)
     edges = np.diff(values)

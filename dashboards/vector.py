@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.data import Series
+from dashboards.figures import runs
 
 __all__ = ["index_chart"]
 
@@ -76,11 +77,9 @@ def _bars(rows: pd.DataFrame, place: Sequence[float], wide: float, count: Callab
 
 def _index(rows: pd.DataFrame, place: Sequence[float], y: Callable[[float], float]) -> list[str]:
     parts = []
-    known = rows["sentiment_index"].notna().to_numpy()
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        xs = place[start:stop]
-        part = rows.iloc[start:stop]
+    for run in runs(rows["sentiment_index"].notna()):
+        xs = place[run]
+        part = rows.iloc[run]
         there = [f"{x:.1f},{y(v):.1f}" for x, v in zip(xs, part["band_high"], strict=True)]
         back = [f"{x:.1f},{y(v):.1f}" for x, v in zip(xs, part["band_low"], strict=True)]
         line = [f"{x:.1f},{y(v):.1f}" for x, v in zip(xs, part["sentiment_index"], strict=True)]

@@ -44,12 +44,11 @@ def articles(
     con: duckdb.DuckDBPyConnection,
     stories: Sequence[str] | pa.ChunkedArray,
     model_version: str,
-    as_of: datetime | None = None,
 ) -> pa.Table:
     """One row per article of these stories, at its newest revision, as the series count them (docs/definitions.md)."""
     buckets.register(con)
     con.register("stories_published", pa.table({"story_id": stories}))
-    bound = {"as_of": as_of or datetime(9999, 1, 1, tzinfo=UTC), "model_version": model_version}
+    bound = {"as_of": datetime(9999, 1, 1, tzinfo=UTC), "model_version": model_version}
     try:
         return con.execute(buckets.with_sql("recorded_at") + _ARTICLES, bound).to_arrow_table()
     finally:
