@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from dashboards.panels import STALE_AFTER
 from dashboards.pieces import listed, text_of, when_of
 from dashboards.vector import index_chart
 
-__all__ = ["daily", "last_day"]
+__all__ = ["daily", "last_day", "subject"]
 
 _RANKED = {"topic": "Topics", "entity": "Companies", "theme": "Themes", "sector": "Sectors"}
 _ROWS, _STORIES, _INCIDENTS = 8, 12, 20
@@ -33,12 +34,22 @@ def last_day(view: View) -> date:
     return (view.until() - timedelta(days=1)).astimezone(UTC).date()
 
 
-def daily(view: View, day: date, now: datetime, zone: ZoneInfo) -> str:
-    """The report on one UTC day as HTML; times in `zone`. All of it comes from the snapshot."""
+def subject(view: View, day: date) -> str:
+    """The subject of the mail: whether it is made up, the day, and the market in counts."""
+    rows = _on(view.series("market", "all", "day").rows, day)
+    demo = "DEMO " if view.snapshot.demo else ""
+    return f"{demo}Barograph, {day:%-d %B %Y}: {_market(rows)['counts']}"
+
+
+def daily(view: View, day: date, now: datetime, zone: ZoneInfo, *, mailed: bool = False) -> str:
+    """The report on one UTC day as HTML; times in `zone`. All of it comes from the snapshot.
+
+    `mailed`: the chart is a picture with a text in its place, because many mail programs drop drawings from a page.
+    """
     start = datetime.combine(day, time(), UTC)
     end = start + timedelta(days=1)
     market = view.series("market", "all", "day")
-    today = market.rows[market.rows["bucket_start"] == pd.Timestamp(start)] if len(market.rows) else market.rows
+    today = _on(market.rows, day)
     as_of = view.snapshot.data_as_of
     page = _PAGE.get_template("report.html")
     return page.render(
@@ -50,13 +61,24 @@ def daily(view: View, day: date, now: datetime, zone: ZoneInfo) -> str:
         model=view.model_version or "no model",
         snapshot=view.snapshot.snapshot_id,
         market=_market(today),
-        chart=index_chart(market),
+        chart=_picture(index_chart(market)) if mailed else index_chart(market),
         ranked={title: _ranked(view, scope, start) for scope, title in _RANKED.items()},
         incidents=_incidents(view, start, end, zone),
         stories=_stories(view, start, end, zone),
         coverage=_coverage(today),
         late=[text_of(t) for t in view.table("feeds").query("late == True and kind != 'archive'")["title"]],
     )
+
+
+def _on(rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    return rows[rows["bucket_start"] == pd.Timestamp(day, tz="UTC")] if len(rows) else rows
+
+
+def _picture(svg: str) -> str:
+    if not svg:
+        return ""
+    told = "The sentiment index and the stories a day of the last 90 days. Your mail program does not show pictures."
+    return f'<img alt="{told}" src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}">'
 
 
 def _market(rows: pd.DataFrame) -> dict[str, str]:

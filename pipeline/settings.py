@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -130,6 +131,36 @@ class Dashboard(_Section):
     session_key: SecretStr = Field(SecretStr(""), description="signs sessions; else people log in again on a restart")
 
 
+class Report(_Section):
+    """The daily report: whom it is mailed to (receivers of routes.toml), at what time, and by whose clock."""
+
+    receivers: tuple[str, ...] = ()
+    at: str = Field("06:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="when the `report` DAG mails it")
+    zone: str = Field("UTC", description="the reader's time zone, such as Europe/London")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("zone is none that is known; write one such as Europe/London") from error
+        return value
+
+
+class Log(_Section):
+    """What stderr is told: `format` plain (for people) or json (one object a line), from `level` up."""
+
+    format: Literal["plain", "json"] = "plain"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+
+class Metrics(_Section):
+    """`file`: where the metrics of each cycle go as well, for node_exporter's textfile collector."""
+
+    file: Path | None = None
+
+
 class Settings(BaseSettings):
     """All settings. `demo` marks every page and message; relative paths stand from the folder of the file."""
 
@@ -145,6 +176,9 @@ class Settings(BaseSettings):
     detect: Detect = Detect()
     notify: Notify = Notify()
     dashboard: Dashboard = Dashboard()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    report: Report = Report()
 
     @classmethod
     def settings_customise_sources(
@@ -180,6 +214,7 @@ class Settings(BaseSettings):
                 "detect": detect.model_copy(
                     update={"rules": root / detect.rules, "watchlists": root / detect.watchlists}
                 ),
+                "metrics": Metrics(file=root / self.metrics.file if self.metrics.file else None),
                 "notify": self.notify.model_copy(update={"routes": root / self.notify.routes}),
             }
         )

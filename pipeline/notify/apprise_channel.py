@@ -43,8 +43,8 @@ class AppriseChannel:
         self._pictures = hasattr(plugin, "inline")
         if self._pictures:
             plugin.inline = True
-        if "overflow=" not in url:
-            # A channel with a short limit would refuse a long message for ever.
+        if "overflow=" not in url and not self._pictures:
+            # A channel with a short limit would refuse a long message for ever. Mail has none, and must stay whole.
             plugin.overflow_mode = _apprise().OverflowMode.SPLIT
 
     def send(self, message: Outgoing) -> None:
@@ -65,6 +65,19 @@ class AppriseChannel:
             self._hand_over(_service(_with(self._url, _paged(message))), message, body, self._form)
             return
         self._hand_over(self._service, message, as_markdown(body) if self._form == "markdown" else body, self._form)
+
+    @property
+    def mails(self) -> bool:
+        """Whether it is mail, which can carry a whole page."""
+        return self._pictures
+
+    def send_page(self, title: str, page: str) -> None:
+        """Mail a page of ours, which is no message about an incident.
+
+        Raises:
+            DeliveryFailed: with the last line Apprise had to say, secrets masked.
+        """
+        self._hand_over(self._service, Outgoing("", "", Reason.FIRST, "info", title, ""), page, "html")
 
     def describe(self) -> str:
         """The address with user, password and tokens masked."""

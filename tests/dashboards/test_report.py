@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.main import app
 from dashboards.data import Reader, View
 from dashboards.report import daily, last_day
 from dashboards.vector import index_chart
+from pipeline.errors import DeliveryFailed
+from pipeline.notify.pages import mail_page
 from tests.dashboards import sample
+from tests.support.inbox import Inbox, mail_server
 
 LONDON = ZoneInfo("Europe/London")
 TODAY = sample.NOW.date()
@@ -95,3 +100,70 @@ def test_the_command_writes_one_file(published: Path, tmp_path: Path, monkeypatc
     assert path.name == f"report-{last_day(Reader(published).view())}.html"
     for wrong in (["--tz", "Mars/Olympus"], ["--date", "yesterday"]):
         assert CliRunner().invoke(app, ["report", "--from", str(published), *wrong]).exit_code != 0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[tuple[Inbox, Path]]:
+    """A mail server and the settings of somebody whose receiver `desk` it serves; `chat` has no mail address."""
+    with mail_server() as (inbox, port):
+        address = f"mailto://127.0.0.1:{port}?from=barograph@desk.example&to=risk@desk.example&mode=insecure"
+        hook = "webhook+http://127.0.0.1:9/in"
+        (tmp_path / "routes.toml").write_text(
+            f'[receivers.desk]\nurls = ["{address}", "{hook}"]\n[receivers.chat]\nurls = ["{hook}"]\n'
+        )
+        (tmp_path / "barograph.toml").write_text(
+            '[store]\npublished = "published"\n[report]\nreceivers = ["desk"]\nzone = "Asia/Tokyo"\n'
+        )
+        yield inbox, tmp_path
+
+
+def _report(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["report", "--config", str(folder / "barograph.toml"), *arguments])
+
+
+def test_it_is_mailed_as_one_page_with_its_text_beside_it(desk: tuple[Inbox, Path]) -> None:
+    inbox, folder = desk
+    sample.write(folder / "published", hostile=True)
+    done = _report(folder, "--mail", "--date", "2026-03-03")
+    assert done.exit_code == 0, done.output
+    assert not list(folder.glob("*.html"))
+    (mail,) = inbox.mails
+    assert mail["Subject"] == "DEMO Barograph, 3 March 2026: 27 of 67 negative"
+    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == ["text/plain", "text/html"]
+    page = mail.get_content() if not mail.is_multipart() else mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    read = _read(page)
+    assert "times Asia/Tokyo" in page
+    assert not {"script", "link", "iframe", "form", "svg"} & set(read.tags)
+    assert all(link.startswith(("https://wire.example/", "data:image/svg+xml;base64,")) for link in read.links)
+    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "▲ Harrowgate Mutual" in text
+    assert sample.HOSTILE in text
+    assert "<div" not in text
+
+
+def test_a_page_that_is_long_is_still_one_mail(desk: tuple[Inbox, Path]) -> None:
+    inbox, folder = desk
+    (mailed,) = mail_page(folder / "routes.toml", ["desk"], "Long", "<p>line</p>\n" * 20_000, folder)
+    assert mailed.error is None
+    assert len(inbox.mails) == 1
+
+
+def test_a_receiver_without_mail_and_one_that_is_not_there_are_errors(desk: tuple[Inbox, Path]) -> None:
+    inbox, folder = desk
+    sample.write(folder / "published")
+    for name, told in (("chat", "has no mail address"), ("nobody", "there is no [receivers.nobody]")):
+        done = _report(folder, "--receiver", name)
+        assert done.exit_code != 0
+        assert told in str(done.exception)
+    assert inbox.mails == []
+
+
+def test_a_mail_server_that_is_gone_fails_the_command_and_masks_the_address(desk: tuple[Inbox, Path]) -> None:
+    _, folder = desk
+    sample.write(folder / "published")
+    lost = "mailto://u:topsecret@127.0.0.1:9?from=a@desk.example&to=b@desk.example&mode=insecure"
+    (folder / "routes.toml").write_text(f'[receivers.desk]\nurls = ["{lost}"]\n')
+    done = _report(folder, "--mail", "--to", str(folder / "kept.html"))
+    assert isinstance(done.exception, DeliveryFailed)
+    assert "topsecret" not in done.output + str(done.exception)
+    assert (folder / "kept.html").exists()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import email
 import json
 import logging
 import socket
 import threading
-import warnings
 from collections.abc import Iterator
 from datetime import timedelta
-from email import policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from pipeline.context import Context
 from pipeline.errors import DeliveryFailed, RulesError
@@ -24,6 +20,7 @@ from pipeline.notify import run
 from pipeline.notify.channels import AppriseChannel, FileChannel, channel_for
 from pipeline.notify.records import Outgoing, Reason
 from tests.conftest import MovableClock
+from tests.support.inbox import Inbox, mail_server
 
 from .world import article, decision, detection, fired, put, routed, rows
 
@@ -73,27 +70,10 @@ def web() -> Iterator[Web]:
     thread.join()
 
 
-class Inbox:
-    def __init__(self) -> None:
-        self.mails: list[email.message.EmailMessage] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.mails.append(email.message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
-        return "250 taken"
-
-
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    handler = Inbox()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the server's own use of asyncio, not ours
-        controller = Controller(handler, hostname="127.0.0.1", port=port)
-        controller.start()
-        yield handler, port
-        controller.stop()
+    with mail_server() as served:
+        yield served
 
 
 def test_a_webhook_that_answers_500_then_200_gets_the_message_once_with_its_id(
