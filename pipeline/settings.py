@@ -93,6 +93,7 @@ class Model(_Section):
 
     name: str = "barograph-minilm-2"
     device: str = "auto"
+    shard_rows: int = Field(50_000, ge=1, description="what a scheduler gives to one scoring task, where more waits")
 
 
 class Detect(_Section):

@@ -1,5 +1,5 @@
 """score: topic and sentiment probabilities of an article as a whole and towards each entity in it."""
 
-from pipeline.score.stage import backfill, run
+from pipeline.score.stage import Shard, backfill, run, shards
 
-__all__ = ["backfill", "run"]
+__all__ = ["Shard", "backfill", "run", "shards"]

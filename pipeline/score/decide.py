@@ -8,7 +8,19 @@ from datetime import datetime
 
 from models.status import Status, abstained, status
 
-__all__ = ["MAX_ENTITIES", "MIN_RELEVANCE", "Behind", "Status", "Target", "chunks", "status_before", "status_of"]
+__all__ = [
+    "MAX_ENTITIES",
+    "MIN_RELEVANCE",
+    "WHOLE",
+    "Behind",
+    "Shard",
+    "Status",
+    "Target",
+    "chunks",
+    "shards_for",
+    "status_before",
+    "status_of",
+]
 
 # An article about everybody is about nobody: the definitions in the docs name these two limits.
 MAX_ENTITIES = 5
@@ -45,6 +57,23 @@ class Behind:
     surface: str | None
     imported: bool
     known_at: datetime
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` (from 0) `of` so many: the articles whose id has that remainder. Parts share no article."""
+
+    number: int
+    of: int
+
+
+WHOLE = Shard(0, 1)
+
+
+def shards_for(rows: int, size: int) -> list[Shard]:
+    """Parts of about `size` rows; none where all of it is at most one, which the closing run does by itself."""
+    of = -(-rows // size)
+    return [Shard(number, of) for number in range(of)] if of > 1 else []
 
 
 def status_before(target: Target) -> Status | None:

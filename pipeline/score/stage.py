@@ -13,12 +13,24 @@ import pyarrow as pa
 
 from models import Item
 from pipeline.context import Context, Report, reporting
+from pipeline.promotion import Status as Standing
+from pipeline.promotion import active_model, known_models
 from pipeline.score.attribute import LoadExplainer, attribute, load_explainer
 from pipeline.score.choose import Chosen, Load, Scorer, active_scorer, load_scorer, settle, shadows
-from pipeline.score.decide import MAX_ENTITIES, MIN_RELEVANCE, Target, chunks, status_before, status_of
+from pipeline.score.decide import (
+    MAX_ENTITIES,
+    MIN_RELEVANCE,
+    WHOLE,
+    Shard,
+    Target,
+    chunks,
+    shards_for,
+    status_before,
+    status_of,
+)
 from pipeline.warehouse import Transaction
 
-__all__ = ["Scorer", "backfill", "run"]
+__all__ = ["Scorer", "Shard", "backfill", "run", "shards"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +56,7 @@ SELECT article_id, revision, t.entity_id, n.kind, n.language, n.title, t.surface
     (article_id, revision) IN (SELECT (article_id, revision) FROM entity) AS linked
 FROM target t JOIN newest n USING (article_id, revision)
 ANTI JOIN (SELECT * FROM scores WHERE model_version = $1) s USING (article_id, revision, entity_id)
-WHERE $2 IS NULL OR n.known_at >= $2
+WHERE ($2 IS NULL OR n.known_at >= $2) AND hash(article_id) % $4 = $3
 ORDER BY n.known_at DESC, article_id, entity_id
 """
 
@@ -55,13 +67,16 @@ def run(
     scorer: Scorer | None = None,
     artifact: str | None = None,
     since: datetime | None = None,
+    shard: Shard | None = None,
     load: Load = load_scorer,
     explain: LoadExplainer = load_explainer,
 ) -> Report:
     """Score every newest revision, and every entity in it, that the active model and the shadows have not scored.
 
     A store's first model becomes the active one, and only when the history is scored with it, so that no series is
-    ever half old and half new. With `scorer` (found at `artifact`) that one scores, and nothing is switched.
+    ever half old and half new. With `scorer` (found at `artifact`) that one scores, and nothing is switched. With
+    `shard` only its part is scored, beside others that have theirs: the run that closes them, without one, does the
+    rest.
 
     Raises:
         SettingsError: the active model cannot be found again.
@@ -69,16 +84,28 @@ def run(
     """
     with reporting("score") as report:
         chosen = Chosen(scorer, artifact) if scorer is not None else active_scorer(context, load, report)
-        for status, n in _all(context, chosen.scorer, since, "score").items():
+        for status, n in _all(context, chosen.scorer, since, "score", shard or WHOLE).items():
             report.add(status, n)
-        if since is None:
+        if since is None and shard is None:
             settle(context, chosen, report)
-        attribute(context, chosen, explain, report)
+        if shard is None:
+            attribute(context, chosen, explain, report)
         if scorer is None:
             for shadow in shadows(context, load, report):
-                scored = sum(_all(context, shadow, since, f"score, {shadow.model_version}").values())
-                report.add("shadow", scored)
+                scored = _all(context, shadow, since, f"score, {shadow.model_version}", shard or WHOLE)
+                report.add("shadow", sum(scored.values()))
     return report
+
+
+def shards(context: Context) -> list[Shard]:
+    """The parts in which what is not scored yet is best shared out; none where one run does it as fast."""
+    with context.warehouse.read() as con:
+        active = active_model(con)
+        scoring = [model.model_version for model in known_models(con) if model.status is Standing.SHADOW]
+        # Before the first activation nothing counts as scored: parts that find little to do cost little.
+        scoring.append(active.model_version if active else "")
+        most = max(_count(con, version) for version in scoring)
+    return shards_for(most, context.settings.model.shard_rows)
 
 
 def backfill(context: Context, scorer: Scorer) -> int:
@@ -86,10 +113,10 @@ def backfill(context: Context, scorer: Scorer) -> int:
     return sum(_all(context, scorer, None, "score the history").values())
 
 
-def _all(context: Context, scorer: Scorer, since: datetime | None, what: str) -> Counter[str]:
+def _all(context: Context, scorer: Scorer, since: datetime | None, what: str, shard: Shard = WHOLE) -> Counter[str]:
     """Score what a version has not scored, chunk by chunk; answers the rows by status."""
     with context.warehouse.read() as con:
-        targets = _pending(con, scorer.model_version, since)
+        targets = _pending(con, scorer.model_version, since, shard)
     counts: Counter[str] = Counter()
     done = 0
     for chunk in chunks(targets, CHUNK):
@@ -101,8 +128,14 @@ def _all(context: Context, scorer: Scorer, since: datetime | None, what: str) ->
     return counts
 
 
-def _pending(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime | None) -> list[Target]:
-    return [Target(*row) for row in con.execute(PENDING, [model_version, since]).fetchall()]
+def _pending(con: duckdb.DuckDBPyConnection, model_version: str, since: datetime | None, shard: Shard) -> list[Target]:
+    rows = con.execute(PENDING, [model_version, since, shard.number, shard.of]).fetchall()
+    return [Target(*row) for row in rows]
+
+
+def _count(con: duckdb.DuckDBPyConnection, model_version: str) -> int:
+    row = con.execute(f"SELECT count(*) FROM ({PENDING})", [model_version, None, WHOLE.number, WHOLE.of]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _rows(chunk: Sequence[Target], scorer: Scorer) -> pa.Table:

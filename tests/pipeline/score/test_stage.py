@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pipeline.context import Context
-from pipeline.score import run
-from pipeline.score.decide import Status, Target, chunks, status_before, status_of
+from pipeline.promotion import active_model
+from pipeline.score import run, shards
+from pipeline.score.decide import Shard, Status, Target, chunks, shards_for, status_before, status_of
 from tests.conftest import MovableClock
 from tests.support.fakes import WordScorer
 from tests.support.rows import add_articles, add_mentions
@@ -107,3 +109,28 @@ def test_only_the_newest_revision_is_scored(context: Context) -> None:
     add_articles(context.warehouse, [{"article_id": "a"}, {"article_id": "a", "revision": 1, "title": "Profit"}], KNOWN)
     run(context, scorer=WordScorer())
     assert rows(context, "article_id, revision") == [("a", 1)]
+
+
+@pytest.mark.parametrize(("waiting", "parts"), [(0, 0), (100, 0), (101, 2), (200, 2), (201, 3)])
+def test_there_are_parts_only_where_more_waits_than_one_takes(waiting: int, parts: int) -> None:
+    assert shards_for(waiting, 100) == [Shard(number, parts) for number in range(parts)]
+
+
+def test_parts_in_any_order_and_the_run_that_closes_them_score_everything_once(context: Context) -> None:
+    few = replace(context, settings=context.settings.model_copy(update={"model": context.settings.model.model_copy(
+        update={"shard_rows": 8})}))  # fmt: skip
+    add_articles(context.warehouse, [{"article_id": f"a{i}", "title": "Loss"} for i in range(20)], KNOWN)
+    add_mentions(context.warehouse, [("a0", "co:x", 0.9)])
+    parts = shards(few)
+    assert parts == [Shard(0, 3), Shard(1, 3), Shard(2, 3)]
+    scorer = WordScorer()
+    done = [sum(run(few, scorer=scorer, shard=part).counts.values()) for part in reversed(parts)]
+    assert sum(done) == 21
+    assert all(done), "the hash shares them out"
+    with context.warehouse.read() as con:
+        assert active_model(con) is None, "a part never makes a model the active one"
+    assert run(few, scorer=scorer).counts == {}
+    assert len(rows(context)) == 21
+    with context.warehouse.read() as con:
+        assert active_model(con) is not None
+    assert shards(few) == []
