@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,9 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pipeline import logs
 from pipeline.context import Context, open_context
+from pipeline.settings import Log
 
-__all__ = ["ConfigOption", "JsonOption", "emit", "err", "name_config", "opened", "out"]
+__all__ = ["ConfigOption", "JsonOption", "emit", "err", "log_as", "name_config", "opened", "out"]
 
 # No markup: a path, a title or "[link] entities" is printed as it is.
 out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -31,6 +33,16 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 _named: Path | None = None
+_verbose = False
+
+
+def log_as(how: Log, verbose: bool = False) -> None:
+    """Set up logging as the settings say, or from INFO up where this call was made with --verbose."""
+    global _verbose
+    _verbose = _verbose or verbose
+    logs.configure(
+        how.format, min(logging.INFO, getattr(logging, how.level)) if _verbose else getattr(logging, how.level)
+    )
 
 
 def name_config(config: Path | None) -> None:
@@ -48,7 +60,9 @@ def config_path(config: Path | None) -> Path | None:
 def opened(config: Path | None) -> Iterator[Context]:
     """The context of one command: settings validated, store made or migrated, progress shown on a terminal."""
     with bars() as progress:
-        yield open_context(config_path(config), progress=progress, run_id=uuid.uuid4().hex[:12])
+        context = open_context(config_path(config), progress=progress)
+        log_as(context.settings.log)
+        yield context
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib import import_module
 from importlib.metadata import version as package_version
@@ -10,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, err, name_config, out
+from cli.common import ConfigOption, err, log_as, name_config, out
 from models.errors import ModelError
 from pipeline.errors import BarographError
+from pipeline.settings import Log
 
 __all__ = ["app", "main"]
 
@@ -65,11 +65,8 @@ def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     name_config(config)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    # Until the settings are read, and for what goes wrong with them.
+    log_as(Log(), verbose)
 
 
 for _group in GROUPS:

@@ -6,7 +6,6 @@ import json
 import re
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from cli.then import AsOfOption, detect_then, moment, publish_then
 from models.errors import ModelError
 from pipeline.context import Context, Report
 from pipeline.errors import BarographError, InputError
+from pipeline.logs import new_run_id
 from pipeline.stages import STAGES, run_stage
 
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ def _watch(
         warm = Warm()
         while True:
             started = time.monotonic()
-            # Each cycle has an id of its own in the log.
-            reports, _ = _all_stages(replace(context, run_id=uuid.uuid4().hex[:12]), warm)
+            # Each cycle has an id of its own, in the log and in the record.
+            reports, _ = _all_stages(replace(context, run_id=new_run_id()), warm)
             _print(reports, as_json=False)
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from pipeline import logs
 from pipeline import settings as settings_file
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -36,7 +37,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Context:
-    """The world as a stage sees it. `run_id` ties together the log lines of one run through all stages."""
+    """The world as a stage sees it. `run_id` ties together log lines and records of one run through all stages."""
 
     settings: Settings
     warehouse: Warehouse
@@ -55,6 +56,8 @@ def open_context(
 ) -> Context:
     """Settings read and checked (with BAROGRAPH_ variables, unless `environment` is False), the store made or migrated.
 
+    Without a `run_id` (a scheduler has one) it is a new one.
+
     Raises:
         SettingsError: a key or value cannot be used.
         StoreBusy, SchemaTooNew: the store cannot be prepared.
@@ -62,7 +65,7 @@ def open_context(
     settings = settings_file.load(config or settings_file.DEFAULT_CONFIG, environment=environment)
     warehouse = Warehouse(settings.store.warehouse, clock, settings.store.lock_timeout_s)
     warehouse.prepare()
-    return Context(settings, warehouse, clock, progress, run_id)
+    return Context(settings, warehouse, clock, progress, run_id or logs.new_run_id())
 
 
 @dataclass

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from models.errors import ModelError
-from pipeline import stages
+from pipeline import logs, runs, stages
 from pipeline.context import Context, open_context
 from pipeline.errors import BarographError, UsageError, WorkError
 
@@ -42,6 +42,11 @@ def run_apart(stage: str, *, run_id: str = "") -> dict[str, int]:
     Raises:
         UsageError, WorkError: what the stage raised, by its exit status, in its words.
     """
+    with logs.bound(run_id=run_id, stage=stage):
+        return _apart(stage, run_id)
+
+
+def _apart(stage: str, run_id: str) -> dict[str, int]:
     command = [sys.executable, "-m", "pipeline.task", stage, run_id]
     answer = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
@@ -66,21 +71,25 @@ def batches(*, run_id: str = "") -> list[list[str]]:
     """The ids of the feeds that are due, in batches that can be fetched side by side."""
     from pipeline import ingest
 
-    return ingest.batches(_context(run_id))
+    with logs.bound(run_id=run_id, stage="ingest"):
+        return ingest.batches(_context(run_id))
 
 
 def fetch(feed_ids: list[str], *, run_id: str = "") -> dict[str, int]:
     """Fetch one batch into the spool; the fault of one feed is an outcome there, never an error here."""
     from pipeline import ingest
 
-    return ingest.fetch(_context(run_id), feed_ids).counts
+    with logs.bound(run_id=run_id, stage="ingest"):
+        return ingest.fetch(_context(run_id), feed_ids).counts
 
 
 def load(*, run_id: str = "") -> dict[str, int]:
-    """Put everything in the spool into the store, in one transaction."""
+    """Put everything in the spool into the store, in one transaction; kept as this run's `ingest`."""
     from pipeline import ingest
 
-    return ingest.load(_context(run_id)).counts
+    context = _context(run_id)
+    with logs.bound(run_id=context.run_id, stage="ingest"):
+        return runs.recorded("ingest", context, lambda: ingest.load(context)).counts
 
 
 def _context(run_id: str) -> Context:

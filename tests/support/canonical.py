@@ -11,6 +11,8 @@ LEFT_OUT: dict[str, set[str]] = {
     "fetches": {"*"},
     "guards": {"*"},
     "rebuilds": {"*"},
+    "runs": {"*"},
+    "tallies": {"*"},
     "schema_version": {"applied_at"},
     "feeds": {"last_outcome", "last_fetch_at", "next_fetch_at", "last_error"},
     "notifications": {"attempt", "claimed_by", "claim_expires_at", "not_before"},
