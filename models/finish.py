@@ -18,6 +18,7 @@ from models.data import UNLABELLED, file_sha256, read
 from models.distil import distilling
 from models.evaluate import Answered, Evaluation, answered, final_figures
 from models.forgetting import challenge_rows, forgetting
+from models.generator.written import WRITTEN
 from models.losses import loss_of
 from models.net import Network
 from models.recipe import Recipe
@@ -127,7 +128,7 @@ def _training(recipe: Recipe, outcome: Outcome, command: str) -> dict[str, Any]:
         "settings": {key: value for key, value in asdict(outcome.settings).items() if key != "lora"},
         "data": [
             {"name": s.name or s.path.name, "licence": s.licence, "sha256": file_sha256(s.path)}
-            for s in (*recipe.data, *recipe.dev)
+            for s in (*recipe.data, *recipe.dev, *([WRITTEN] if outcome.settings.written else []))
         ],
         "rows": {"train": len(outcome.train_rows), "dev": len(outcome.dev_rows)},
         "from": outcome.start.version or "none",

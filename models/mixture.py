@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import cache
 from random import Random
 
-from models.data import Example, Source
+from models.data import Example, Source, split
 from models.generator import generate, leaks, written
 from models.generator.lexicon import lexicon
 from models.recipe import Settings
 
-__all__ = ["added", "mixture", "swapped"]
+__all__ = ["added", "held_out", "mixture", "swapped"]
 
 _CASHTAG = re.compile(r"\$[A-Z]{1,5}\b")
 _GENERIC = frozenset((
@@ -28,8 +28,8 @@ def mixture(rows: Sequence[Example], settings: Settings, number: int, avoid: Seq
     """Return the rows of pass `number` (from 1): a function of its arguments alone, so that a killed training goes on.
 
     A share `settings.swap_names` of the texts stands under other names, `settings.generated` rows are new in every
-    pass, and the sentences written by hand stand in it `settings.written` times; none of either comes near a text of
-    `avoid` or of the challenge suite.
+    pass, and the sentences written by hand that are not held out stand in it `settings.written` times; none of either
+    comes near a text of `avoid` or of the challenge suite.
     """
     rng = Random(f"{settings.seed}:{number}")  # noqa: S311 - it varies texts, it guards nothing
     found = swapped(rows, settings.swap_names, rng) if settings.swap_names else list(rows)
@@ -37,15 +37,24 @@ def mixture(rows: Sequence[Example], settings: Settings, number: int, avoid: Seq
         made = generate(round(settings.generated * _SPARE), rng.getrandbits(32))
         found += leaks(made, avoid).rows[: settings.generated]
     if settings.written:
-        kept = leaks(written.examples(written.load()), avoid).rows
+        kept = leaks(_by_hand(settings)[0], avoid).rows
         found += swapped(_drawn(kept, settings.written, rng), settings.swap_names, rng)
     return found
 
 
 def added(settings: Settings) -> int:
     """Return how many rows a pass has besides those given; it has fewer where written ones come near those to avoid."""
-    by_hand = len(written.examples(written.load())) if settings.written else 0
+    by_hand = len(_by_hand(settings)[0]) if settings.written else 0
     return settings.generated + round(settings.written * by_hand)
+
+
+def held_out(settings: Settings) -> list[Example]:
+    """Return the sentences written by hand that no pass reads: the share `settings.dev_share` of them, where used."""
+    return _by_hand(settings)[1] if settings.written else []
+
+
+def _by_hand(settings: Settings) -> tuple[list[Example], list[Example]]:
+    return split(written.examples(written.load()), settings.dev_share)
 
 
 def _drawn(rows: Sequence[Example], times: float, rng: Random) -> list[Example]:

@@ -24,7 +24,7 @@ from models.data import Example, Source, split, unique
 from models.errors import BadLogits, DataInvalid, DeviceMissing, RecipeInvalid
 from models.losses import loss_of
 from models.methods import after_step, budget_state, penalty, restore_budget
-from models.mixture import added, mixture
+from models.mixture import added, held_out, mixture
 from models.net import Network, pad
 from models.recipe import Settings
 from models.resume import FILE, State, load, put_back, restore_optimizer, restore_random, save, trained
@@ -138,6 +138,7 @@ def train(
     with repeatable(settings.seed):
         distinct = unique(rows)
         train_rows, dev_rows = split(distinct, settings.dev_share) if dev is None else (distinct, unique(dev))
+        dev_rows = [*dev_rows, *held_out(settings)]
         if not train_rows:
             raise DataInvalid("no labelled row is left to train on; give more data or a smaller dev share")
         found = start or start_of(start_from)

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from models import SENTIMENTS
-from models.data import UNLABELLED, Example
+from models.data import UNLABELLED, Example, Source
 from models.errors import DataInvalid, LabelsUnknown
 from models.taxonomy import taxonomy
 
-__all__ = ["COLUMNS", "FILE", "SOURCE", "Line", "counts", "examples", "load", "read"]
+__all__ = ["COLUMNS", "FILE", "SOURCE", "WRITTEN", "Line", "counts", "examples", "load", "read"]
 
 SOURCE = "barograph/written"
 FILE = Path(__file__).with_name("written.csv")
+WRITTEN = Source(FILE, SOURCE, licence="Apache-2.0, of this project")
+"""The file as a training names what it has read."""
 COLUMNS = ("text", "sentiment", "topic", "entity", "entity_sentiment", "kind")
 
 

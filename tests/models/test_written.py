@@ -16,7 +16,7 @@ from models.errors import DataInvalid, LabelsUnknown, RecipeInvalid
 from models.generator import SOURCE as GENERATED
 from models.generator import leaks, written
 from models.generator.__main__ import main
-from models.mixture import added, mixture
+from models.mixture import added, held_out, mixture
 from models.recipe import Settings, checked
 from models.text import twin_key
 from pipeline.link.linker import open_linker
@@ -159,7 +159,7 @@ def test_a_recipe_asks_for_them_by_true_or_a_number() -> None:
 
 @pytest.mark.parametrize("times", [0.25, 1.0, 2.5])
 def test_a_pass_holds_them_so_many_times(rows: list[Example], times: float) -> None:
-    settings = Settings(written=times)
+    settings = Settings(written=times, dev_share=0)
     found = mixture(GIVEN, settings, 1)
     assert found[:1] == GIVEN
     assert len(found) - 1 == added(settings) == round(times * len(rows))
@@ -167,6 +167,18 @@ def test_a_pass_holds_them_so_many_times(rows: list[Example], times: float) -> N
     often = Counter((row.text, row.entity) for row in found[1:])
     assert max(often.values()) == -(-times // 1)
     assert min(often.values()) >= max(1, times // 1)
+
+
+def test_those_held_out_stand_in_no_pass(rows: list[Example]) -> None:
+    settings = Settings(written=1, dev_share=0.1)
+    kept, read = held_out(settings), mixture([], settings, 1)
+    assert 0.05 * len(rows) < len(kept) < 0.15 * len(rows)
+    assert sorted({(row.text, row.entity or "") for row in (*kept, *read)}) == sorted(
+        (row.text, row.entity or "") for row in rows
+    )
+    assert not {twin_key(row.text) for row in kept} & {twin_key(row.text) for row in read}
+    assert added(settings) == len(read)
+    assert held_out(Settings(dev_share=0.1)) == []
 
 
 def test_without_them_a_pass_is_what_it_was() -> None:
@@ -184,7 +196,7 @@ def test_a_part_of_them_differs_from_pass_to_pass() -> None:
 
 
 def test_their_names_are_swapped_too(rows: list[Example]) -> None:
-    found = mixture([], Settings(written=1, swap_names=1.0), 1)
+    found = mixture([], Settings(written=1, swap_names=1.0, dev_share=0), 1)
     changed = [row for row in found if row.made_of]
     assert len(changed) > 0.4 * len(rows)
     assert all(row.entity is None or row.entity in row.text for row in found)
@@ -195,7 +207,7 @@ def test_what_comes_near_an_evaluation_text_is_left_out(rows: list[Example], tmp
     path = tmp_path / "final.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([["text"], *([text] for text in held)])
-    found = mixture([], Settings(written=1), 1, [Source(path)])
+    found = mixture([], Settings(written=1, dev_share=0), 1, [Source(path)])
     assert not set(held) & {row.text for row in found}
     assert len(found) > 0.98 * len(rows)
 
