@@ -23,6 +23,7 @@ from pipeline.logs import new_run_id
 from pipeline.stages import STAGES, run_stage
 
 if TYPE_CHECKING:
+    from pipeline.score.decide import Shard
     from pipeline.score.stage import Scorer
 
 __all__ = ["register"]
@@ -95,6 +96,9 @@ def _score(
         typer.Option(help="Score with this artifact (name or folder); it is a candidate until it is promoted."),
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what was known since this time (UTC).")] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only the Ith of N parts, beside others that score theirs.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,8 +108,19 @@ def _score(
             from pipeline.score.choose import load_scorer, place_of
 
             options = {"scorer": load_scorer(model, context.settings.model.device), "artifact": place_of(model)}
+        if shard is not None:
+            options["shard"] = _part(shard)
         start = since.replace(tzinfo=UTC) if since else None
         _print([run_stage("score", context, since=start, **options)], as_json)
+
+
+def _part(text: str) -> Shard:
+    from pipeline.score import Shard
+
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InputError(f"--shard {text}: write which part of how many, as in 2/8.")
+    return Shard(int(match[1]) - 1, int(match[2]))
 
 
 def _detect(as_of: AsOfOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:

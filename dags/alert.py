@@ -14,18 +14,21 @@ run. Each task takes everything not done yet and may run twice; a message is sav
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from airflow.sdk import AssetOrTimeSchedule, TriggerRule, chain, dag, task
-from barograph_dags import DAG_DEFAULTS, SCORES, WRITER, any_failed, every_five_minutes, run_id
+from barograph_dags import SCORES, SNAPSHOT, WRITER, any_failed, every_five_minutes, promised, run_id
 
 
 # Three minutes after `ingest` starts: by then its own cycle is usually through and the clock finds it done.
 @dag(
     schedule=AssetOrTimeSchedule(timetable=every_five_minutes(offset=3), assets=[SCORES]),
     doc_md=__doc__,
-    **DAG_DEFAULTS,
+    **promised(timedelta(minutes=10)),
 )
 def alert() -> None:
-    @task(pool=WRITER)
+    @task(pool=WRITER, inlets=[SCORES])
     def aggregate() -> dict[str, int]:
         from pipeline import task as step
 
@@ -43,11 +46,13 @@ def alert() -> None:
 
         return step.run("notify", run_id=run_id())
 
-    @task(pool=WRITER, trigger_rule=TriggerRule.ALL_DONE)
-    def publish() -> dict[str, int]:
+    @task(pool=WRITER, trigger_rule=TriggerRule.ALL_DONE, outlets=[SNAPSHOT])
+    def publish(*, outlet_events: Any) -> dict[str, int]:
         from pipeline import task as step
 
-        return step.run("publish", run_id=run_id())
+        counts = step.run("publish", run_id=run_id())
+        outlet_events[SNAPSHOT].extra = counts
+        return counts
 
     steps = [aggregate(), detect(), notify(), publish()]
     chain(*steps)

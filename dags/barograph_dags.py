@@ -1,54 +1,113 @@
-"""What the DAGs share: owner, retries, pools, assets, the clock, and the one way in which a task runs a stage."""
+"""What the DAGs share: owner, retries, deadlines, pools, assets, the clock, and how a task runs our commands."""
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
     Asset,
     CronTriggerTimetable,
+    DeadlineAlert,
+    DeadlineReference,
     ExceptionRetryPolicy,
     RetryAction,
     RetryRule,
+    SyncCallback,
     TriggerRule,
     get_current_context,
     task,
 )
 
-__all__ = ["ARTICLES", "DAG_DEFAULTS", "GPU", "SCORES", "WRITER", "any_failed", "every_five_minutes", "run_id"]
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from pipeline.settings import Settings
+
+__all__ = [
+    "ARTICLES",
+    "FEEDS",
+    "GPU",
+    "MODELS",
+    "REPORTS",
+    "SCORES",
+    "SNAPSHOT",
+    "WRITER",
+    "any_failed",
+    "barograph",
+    "every_five_minutes",
+    "promised",
+    "run_id",
+    "settings",
+]
 
 WRITER = "duckdb_writer"
 """One slot (docker/pools.json). It spares waiting; that two writers never lose a row is the store's own work."""
 GPU = "gpu"
-"""Pool and queue of the scoring task: one slot per accelerator."""
+"""Pool and queue of what runs a model: one slot per accelerator."""
 
+FEEDS = Asset("feeds", uri="barograph://feeds")
 ARTICLES = Asset("articles", uri="barograph://warehouse/articles")
 SCORES = Asset("scores", uri="barograph://warehouse/scores")
+SNAPSHOT = Asset("snapshot", uri="barograph://snapshot")
+REPORTS = Asset("reports", uri="barograph://reports")
+MODELS = Asset("models", uri="barograph://warehouse/models")
 
-DAG_DEFAULTS: dict[str, Any] = {
-    "catchup": False,  # a stage takes everything not done yet: a missed run has nothing of its own to make up
-    "max_active_runs": 1,  # two runs at once would be right, the store sees to that, but would do the work twice
-    "dagrun_timeout": timedelta(hours=2),
-    "tags": ["barograph"],
-    "default_args": {
-        "owner": "barograph",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=20),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(minutes=15),
-        "retry_policy": ExceptionRetryPolicy(
-            rules=[
-                RetryRule(
-                    exception="pipeline.errors.UsageError",
-                    action=RetryAction.FAIL,
-                    reason="a setting or a file is wrong: trying again would not mend it",
-                )
-            ]
+
+def _tell_failure(context: Context) -> None:
+    """Keep a failure that the stage itself could not record (it was killed, or ran out of time) where `detect` looks.
+
+    Rules of kind `health` make incidents of such records, and `notify` tells them as it tells all others.
+    """
+    from pipeline.failures import failed, work_of
+
+    attempt, error = context["task_instance"], context.get("exception")
+    reason = type(error).__name__ if isinstance(error, BaseException) else "Killed"
+    failed(work_of(attempt.dag_id, attempt.task_id), attempt.run_id, reason, since=attempt.start_date)
+
+
+def promised(within: timedelta, *, runs: int = 1) -> dict[str, Any]:
+    """The arguments of `@dag` that all of ours share. A run not done `within` this time is told as a late one.
+
+    `runs`: how many may go on at once. Two at once are right, the store sees to that; where they would only do the
+    same work twice it is one.
+    """
+    return {
+        "catchup": False,  # a stage takes everything not done yet: a missed run has nothing of its own to make up
+        "max_active_runs": runs,
+        "dagrun_timeout": max(within * 3, timedelta(hours=2)),
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=within,
+            callback=SyncCallback("pipeline.failures.late"),
         ),
-    },
-}
+        "tags": ["barograph"],
+        "default_args": {
+            "owner": "barograph",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=20),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=5),
+            "execution_timeout": timedelta(minutes=15),
+            "on_failure_callback": _tell_failure,
+            "retry_policy": ExceptionRetryPolicy(
+                rules=[
+                    RetryRule(
+                        exception="pipeline.errors.UsageError",
+                        action=RetryAction.FAIL,
+                        reason="a setting, a parameter or a file is wrong: trying again would not mend it",
+                    ),
+                    RetryRule(
+                        exception="pipeline.errors.SchemaTooNew",
+                        action=RetryAction.FAIL,
+                        reason="a newer version has written the store: this worker must be upgraded",
+                    ),
+                ]
+            ),
+        },
+    }
 
 
 def every_five_minutes(offset: int = 0) -> CronTriggerTimetable:
@@ -61,7 +120,21 @@ def run_id() -> str:
     return str(get_current_context()["run_id"])
 
 
-@task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, execution_timeout=timedelta(minutes=1))
+def settings() -> Settings:
+    """What BAROGRAPH_CONFIG names; without it, barograph.toml of the worker's folder or the defaults."""
+    from pipeline import settings as file
+
+    return file.load(os.environ.get("BAROGRAPH_CONFIG") or file.DEFAULT_CONFIG)
+
+
+def barograph(*arguments: str) -> Any:
+    """Run a command as a person would, in a process of its own; answers its JSON."""
+    from pipeline.apart import run_module
+
+    return json.loads(run_module("cli.main", "--verbose", *arguments, "--json"))
+
+
+@task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, execution_timeout=timedelta(minutes=1), on_failure_callback=None)
 def any_failed() -> None:
     """Downstream of every task of a DAG whose later tasks go on after a failure: it makes such a run a failed one."""
     raise RuntimeError("a task of this run failed: it is the red one, and its log says why")

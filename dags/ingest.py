@@ -20,10 +20,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task, task_group
-from barograph_dags import ARTICLES, DAG_DEFAULTS, WRITER, any_failed, every_five_minutes, run_id
+from barograph_dags import ARTICLES, FEEDS, WRITER, any_failed, every_five_minutes, promised, run_id
 
 
-@dag(schedule=every_five_minutes(), doc_md=__doc__, **DAG_DEFAULTS)
+@dag(schedule=every_five_minutes(), doc_md=__doc__, **promised(timedelta(minutes=10)))
 def ingest() -> None:
     @task(pool=WRITER)
     def batches() -> list[list[str]]:
@@ -56,7 +56,7 @@ def ingest() -> None:
 
         return step.run("fold", run_id=run_id())
 
-    @task(outlets=[ARTICLES])
+    @task(inlets=[FEEDS], outlets=[ARTICLES])
     def articles(counts: dict[str, dict[str, int]], *, outlet_events: Any) -> None:
         outlet_events[ARTICLES].extra = counts
 

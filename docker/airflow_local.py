@@ -224,7 +224,7 @@ def main() -> int:
         airflow.prepare()
         airflow.start()
         _say(f"Airflow: {airflow.address}   settings: {config}   logs: {home / 'logs'}")
-        _say("The DAGs ingest, score and alert are running. Stop with Ctrl-C.")
+        _say("The DAGs are running; backfill and train are started by hand. Stop with Ctrl-C.")
         while True:
             airflow.check()
             time.sleep(1)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 
 from models.errors import ModelError
 from pipeline import logs, runs, stages
+from pipeline.apart import run_module
 from pipeline.context import Context, open_context
-from pipeline.errors import BarographError, UsageError, WorkError
+from pipeline.errors import BarographError
 
-__all__ = ["CONFIG_VARIABLE", "batches", "fetch", "load", "run", "run_apart"]
+__all__ = ["CONFIG_VARIABLE", "batches", "fetch", "load", "run", "run_apart", "shards"]
 
 logger = logging.getLogger("pipeline.task")  # also where this file is run as a program
 
 CONFIG_VARIABLE = "BAROGRAPH_CONFIG"
-_ANSWER = "answer: "
 
 
 def run(stage: str, *, run_id: str = "") -> dict[str, int]:
@@ -34,37 +33,21 @@ def run(stage: str, *, run_id: str = "") -> dict[str, int]:
 
 
 def run_apart(stage: str, *, run_id: str = "") -> dict[str, int]:
-    """The same in a fresh interpreter; what it logs is logged again here.
-
-    Schedulers fork their task processes, and CUDA cannot be used in a fork; `multiprocessing` with "spawn" would do,
-    but refuses to start from the daemonic workers some schedulers use. The memory of the model goes with the process.
+    """The same in an interpreter of its own (`pipeline.apart`).
 
     Raises:
         UsageError, WorkError: what the stage raised, by its exit status, in its words.
     """
     with logs.bound(run_id=run_id, stage=stage):
-        return _apart(stage, run_id)
-
-
-def _apart(stage: str, run_id: str) -> dict[str, int]:
-    command = [sys.executable, "-m", "pipeline.task", stage, run_id]
-    answer = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
-        try:
-            for line in process.stdout or ():
-                if line.startswith(_ANSWER):
-                    answer = line.removeprefix(_ANSWER).strip()
-                else:
-                    logger.info("%s", line.rstrip())
-        except BaseException:
-            # A scheduler's time limit arrives as an exception: leaving would wait for the child, which runs on.
-            process.kill()
-            raise
-    if process.returncode == 0 and answer:
-        counts: dict[str, int] = json.loads(answer)
+        counts: dict[str, int] = json.loads(run_module("pipeline.task", stage, run_id))
         return counts
-    said = answer or f"{stage} ended with status {process.returncode}: see its last lines above."
-    raise UsageError(said) if process.returncode == UsageError.exit_status else WorkError(said)
+
+
+def shards(*, run_id: str = "") -> list[str]:
+    """The parts of what is not scored yet, as `barograph score --shard` takes them; none where little is."""
+    from pipeline import score
+
+    return [f"{shard.number + 1}/{shard.of}" for shard in score.shards(_context(run_id))]
 
 
 def batches(*, run_id: str = "") -> list[list[str]]:
@@ -98,14 +81,12 @@ def _context(run_id: str) -> Context:
 
 def _main(stage: str, run_id: str = "") -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    status = 0
     try:
-        answer = json.dumps(run(stage, run_id=run_id))
+        sys.stdout.write(json.dumps(run(stage, run_id=run_id)))
     except (BarographError, ModelError) as error:
-        answer, status = " ".join(str(error).split()), error.exit_status
-    sys.stderr.flush()
-    sys.stdout.write(f"{_ANSWER}{answer}\n")
-    return status
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return error.exit_status
+    return 0
 
 
 if __name__ == "__main__":

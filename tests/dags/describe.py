@@ -9,24 +9,24 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 HEAVY = ("torch", "transformers", "pandas", "plotly", "dash", "duckdb", "pyarrow", "sklearn", "httpx")
+OURS = ("cli", "dashboards", "demo", "models", "pipeline")
 
 
 def imports(folder: Path) -> dict[str, Any]:
-    """CPU seconds that each file takes once `airflow.sdk` is there, and which heavy packages came with them."""
+    """What the files bring in once `airflow.sdk` is there: heavy packages, and modules of ours."""
     importlib.import_module("airflow.sdk").dag  # noqa: B018 - the package loads its names when they are first used
     before = set(sys.modules)
     sys.path.append(str(folder))
-    seconds = {}
-    for file in sorted(folder.glob("*.py")):
-        started = time.process_time()
-        importlib.import_module(file.stem)
-        seconds[file.stem] = time.process_time() - started
-    return {"seconds": seconds, "heavy": sorted(set(HEAVY) & (set(sys.modules) - before))}
+    files = [file.stem for file in sorted(folder.glob("*.py"))]
+    for name in files:
+        importlib.import_module(name)
+    new = set(sys.modules) - before
+    ours = sorted(name for name in new if name.partition(".")[0] in OURS)
+    return {"files": files, "heavy": sorted(set(HEAVY) & new), "ours": ours}
 
 
 def dags(folder: Path) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
     restored = serialization.from_dict(serialization.to_dict(dag))
     return {
         "catchup": dag.catchup,
+        "deadlines": [deadline.callback.path for deadline in dag.deadline or []],
         "doc_md": dag.doc_md,
         "max_active_runs": dag.max_active_runs,
         "run_timeout": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
@@ -56,6 +57,8 @@ def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
                 "queue": t.queue,
                 "retries": t.retries,
                 "backoff": t.retry_exponential_backoff,
+                "policy": bool(t.retry_policy),
+                "on_failure": bool(t.on_failure_callback),
                 "timeout": t.execution_timeout.total_seconds() if t.execution_timeout else None,
                 "trigger_rule": str(t.trigger_rule),
                 "outlets": [asset.name for asset in t.outlets],

@@ -79,3 +79,7 @@ def test_apart_a_time_limit_ends_the_child_too(config: Path) -> None:
         timer.join()
         signal.signal(signal.SIGUSR1, before)
     assert time.monotonic() - started < 30
+
+
+def test_little_that_waits_is_not_shared_out(config: Path) -> None:
+    assert task.shards(run_id="r") == []

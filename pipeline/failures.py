@@ -1,0 +1,60 @@
+"""What a scheduler saw fail or come late and no stage could record itself: kept among the runs, where rules look.
+
+Light to import, because a scheduler does so at every parse.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+__all__ = ["failed", "late", "work_of"]
+
+LATE = "Late"
+
+
+def work_of(dag_id: str, task_id: str) -> str:
+    """The name under which a failure is kept: the stage that the task or its DAG runs, else both names."""
+    from pipeline.stages import STAGES
+
+    named = task_id.partition(".")[0]
+    return next((name for name in (named, dag_id) if name in STAGES), f"{dag_id}.{task_id}")
+
+
+def failed(work: str, run_id: str, reason: str, since: datetime | None) -> bool:
+    """Keep that `work` failed, unless the stage has done so in this run since then; False where it has.
+
+    Raises:
+        StoreError: the store cannot be written now.
+    """
+    from pipeline import runs
+    from pipeline.context import open_context
+    from pipeline.task import CONFIG_VARIABLE
+    from pipeline.warehouse import Transaction
+
+    context = open_context(os.environ.get(CONFIG_VARIABLE), run_id=run_id)
+    now = context.clock()
+    run = runs.Run(run_id, work, since or now, now, 0.0, runs.Outcome.FAILED, reason)
+    if since:
+        run = runs.Run(run_id, work, since, now, (now - since).total_seconds(), runs.Outcome.FAILED, reason)
+
+    def write(tx: Transaction) -> bool:
+        known = tx.con.execute(
+            "SELECT count(*) FROM runs WHERE run_id = ? AND stage = ? AND outcome = ? AND started_at >= ?",
+            [run_id, work, str(runs.Outcome.FAILED), run.started_at],
+        ).fetchone()
+        if known and known[0]:
+            return False
+        runs.keep(tx, run)
+        return True
+
+    return bool(context.warehouse.transact("runs", write))
+
+
+def late(context: Mapping[str, Any]) -> None:
+    """Keep that a run was not done in the time promised for it. `context`: as Airflow hands it to a missed deadline."""
+    run = context["dag_run"]
+    since = run.get("queued_at") or run.get("run_after")
+    failed(str(run["dag_id"]), str(run["dag_run_id"]), LATE, datetime.fromisoformat(since) if since else None)

@@ -1,0 +1,69 @@
+"""What only a scheduler saw fail: kept once among the runs, under the name of the stage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline import task
+from pipeline.errors import SettingsError
+from pipeline.failures import failed, late, work_of
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "barograph.toml"
+    file.write_text('[store]\nwarehouse = "duckdb:b.duckdb"\n')
+    monkeypatch.setenv("BAROGRAPH_CONFIG", str(file))
+    return file
+
+
+def kept(config: Path) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(config.with_name("b.duckdb")), read_only=True) as con:
+        return con.execute("SELECT run_id, stage, outcome, reason FROM runs ORDER BY ALL").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "work"),
+    [
+        ("ingest", "ingest.fetch", "ingest"),
+        ("alert", "detect", "detect"),
+        ("score", "shard", "score"),
+        ("backfill", "fold", "fold"),
+        ("backfill", "take", "backfill.take"),
+        ("train", "gate", "train.gate"),
+    ],
+)
+def test_a_failure_is_kept_under_the_stage_it_stopped(dag_id: str, task_id: str, work: str) -> None:
+    assert work_of(dag_id, task_id) == work
+
+
+def test_a_task_that_was_killed_is_kept_once(config: Path) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=3)
+    assert failed("link", "scheduled__1", "Killed", since)
+    assert not failed("link", "scheduled__1", "Killed", since), "the callback ran twice"
+    assert kept(config) == [("scheduled__1", "link", "failed", "Killed")]
+
+
+def test_what_a_stage_has_kept_itself_is_not_kept_again(config: Path) -> None:
+    since = datetime.now(UTC)
+    config.write_text(config.read_text() + '[model]\nname = "none-such"\n')
+    with pytest.raises(Exception, match="none-such"):
+        task.run("score", run_id="r1")
+    assert not failed("score", "r1", "WorkError", since)
+    assert [row[:3] for row in kept(config)] == [("r1", "score", "failed")]
+
+
+def test_a_missed_deadline_is_kept_as_airflow_tells_it(config: Path) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=12)
+    late({"dag_run": {"dag_id": "ingest", "dag_run_id": "scheduled__2", "queued_at": since.isoformat()}})
+    assert kept(config) == [("scheduled__2", "ingest", "failed", "Late")]
+
+
+def test_settings_that_cannot_be_read_are_told(config: Path) -> None:
+    config.unlink()
+    with pytest.raises(SettingsError):
+        failed("link", "r", "Killed", None)
