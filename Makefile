@@ -26,8 +26,8 @@ run: $(VENV)/.run ## Install into .venv, run the demo, and serve the dashboard o
 demo: $(VENV)/.run ## The demo without the dashboard: run it once and print the summary.
 	$(BIN)/barograph demo --once
 
-test: $(VENV)/.dev ## Run the tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## Run the tests, a file at a time on each of two processes (pytest options: ARGS='-k fold').
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and format.
 	$(BIN)/ruff check .

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Two processes that share two cores: with two threads each, each waits for the other. Before torch is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pipeline.context import Context
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
