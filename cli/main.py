@@ -36,10 +36,12 @@ GROUPS = (
     "silences",
     "routes",
     "pages",
+    "metrics",
     "users",
     "report",
     "export",
     "why",
+    "warehouse",
 )
 
 app = typer.Typer(
