@@ -41,7 +41,6 @@ GROUPS = (
     "report",
     "export",
     "why",
-    "warehouse",
 )
 
 app = typer.Typer(
