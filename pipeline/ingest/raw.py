@@ -76,10 +76,14 @@ class RawStore:
     def retire(self, today: date, keep: int) -> int:
         """Remove the days that are more than `keep` days ago, and of then what is damaged or was never taken in.
 
-        Answers how many days.
+        Answers how many days. A leap of the clock counts once there are answers of a second day after it: a clock that
+        is wrong by a month would take all days at once.
         """
-        limit = today - timedelta(days=keep)
-        old = [day for day in self.days() if day < limit]
+        days = self.days()
+        if len(days) < 2:
+            return 0
+        limit = min(today, days[-2] + timedelta(days=1)) - timedelta(days=keep)
+        old = [day for day in days if day < limit]
         for day in old:
             folder = self.raw / day.isoformat()
             with suppress(OSError):  # another process may be removing it, or still writing there

@@ -129,6 +129,17 @@ def test_bodies_that_were_seen_before_are_let_go_and_the_rest_is_small(
     assert list((raw.raw / "spool").iterdir()) == []
 
 
+def test_a_clock_a_month_ahead_removes_nothing(tmp_path: Path) -> None:
+    raw = RawStore(tmp_path)
+    for day in ("2026-03-01", "2026-03-02", "2026-03-03"):
+        (tmp_path / day).mkdir()
+    (tmp_path / "2026-05-03").mkdir()
+    assert raw.retire(date(2026, 5, 3), 30) == 0
+    assert len(raw.days()) == 4
+    (tmp_path / "2026-05-04").mkdir()
+    assert raw.retire(date(2026, 5, 4), 30) == 3
+
+
 def test_days_that_are_over_are_removed(
     site: Site, context: Context, subscribe: Subscribe, clock: MovableClock
 ) -> None:
