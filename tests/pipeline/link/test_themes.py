@@ -54,6 +54,9 @@ def test_each_theme_is_found(text: str, theme: str) -> None:
     [
         ("No default expected at Velmont", "default"),
         ("Velmont denies fraud", "fraud"),
+        ("Brightwater Bank to wind down £1bn of loans", "bankruptcy"),
+        ("Brightwater Bank pays first dividend since bailout", "liquidity"),
+        ("Velmont repays its bailout", "liquidity"),
         ("Holt avoids bankruptcy", "bankruptcy"),
         ("Holt not insolvent, says chairman", "bankruptcy"),
         ("Fraud charges against Tolva dismissed", "fraud"),
