@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -22,6 +23,8 @@ from pipeline.errors import SettingsError
 __all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load"]
 
 DEFAULT_CONFIG = "barograph.toml"
+SECRETS_VARIABLE = "BAROGRAPH_FILES"
+"""Names a folder with one file per key that is a secret, such as `barograph_store__warehouse` (docs/security.md)."""
 
 
 # What a header may hold: printable ASCII, no line end.
@@ -190,8 +193,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The environment outranks the file (the file comes in as init arguments).
-        return EnvSettingsSource(settings_cls, env_ignore_empty=True), init_settings
+        # The environment outranks the folder of secrets, and that the file (which comes in as init arguments).
+        secrets = NestedSecretsSettingsSource(
+            file_secret_settings,
+            secrets_dir=os.environ.get(SECRETS_VARIABLE),
+            secrets_dir_missing="error",
+            secrets_prefix="barograph_",
+            secrets_nested_delimiter="__",
+        )
+        return EnvSettingsSource(settings_cls, env_ignore_empty=True), secrets, init_settings
 
     def anchored(self, root: Path) -> Settings:
         """The same settings with every relative path made absolute under `root`."""

@@ -1,0 +1,1 @@
+"""The images, the compose file, and the same topology by processes."""
