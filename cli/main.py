@@ -18,6 +18,7 @@ __all__ = ["app", "main"]
 
 GROUPS = (
     "start",
+    "doctor",
     "stages",
     "imports",
     "feeds",
@@ -41,6 +42,7 @@ GROUPS = (
     "report",
     "export",
     "why",
+    "warehouse",
 )
 
 app = typer.Typer(

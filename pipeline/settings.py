@@ -37,7 +37,7 @@ class _Section(BaseModel):
 
 
 class Store(_Section):
-    """Where things are kept. `warehouse` is `duckdb:PATH` or `ducklake:postgres:DSN?data_path=PATH`."""
+    """Where things are kept. `warehouse` is `duckdb:PATH` or `ducklake:…?data_path=PATH` (docs/warehouse.md)."""
 
     warehouse: str = "duckdb:data/barograph.duckdb"
     published: Path = Path("data/published")
@@ -48,12 +48,32 @@ class Store(_Section):
     @field_validator("warehouse")
     @classmethod
     def _known_engine(cls, value: str) -> str:
-        if not value.startswith(("duckdb:", "ducklake:postgres:")):
-            raise ValueError("must start with duckdb: or ducklake:postgres:")
+        if not value.startswith(("duckdb:", "ducklake:postgres:", "ducklake:duckdb:")):
+            raise ValueError("must start with duckdb:, ducklake:postgres: or ducklake:duckdb:")
         if value == "duckdb:":
             raise ValueError("must name a file: duckdb:data/barograph.duckdb")
         if value.startswith("ducklake:") and not value.partition("?data_path=")[2]:
             raise ValueError("must say where the Parquet goes: ducklake:postgres:…?data_path=/shared/barograph")
+        return value
+
+
+class Maintain(_Section):
+    """How many days `warehouse maintain` keeps what (0: for ever); what an incident cites stays as long as it does."""
+
+    articles_days: int = Field(0, ge=0, description="articles and all that was made of them, by when they were known")
+    hours_days: int = Field(0, ge=0, description="hourly points of the series; daily ones stay")
+    fetches_days: int = Field(400, ge=0, description="every attempt; of older ones a good one per feed and hour stays")
+    fits_days: int = Field(400, ge=0, description="expected ranges, by the day that they were fitted for")
+    incidents_days: int = Field(2557, ge=0, description="resolved incidents with evidence and messages; seven years")
+    snapshots_days: int = Field(7, ge=1, description="past states of a DuckLake, and files that nothing names")
+    backups: Path | None = Field(None, description="where `maintain` and `backup` put backups")
+    backups_kept: int = Field(7, ge=1, description="how many backups stay there")
+
+    @field_validator("articles_days", "hours_days")
+    @classmethod
+    def _longer_than_aggregate_sweeps(cls, value: int) -> int:
+        if 0 < value <= 400:
+            raise ValueError("must be 0 (for ever) or more than 400: series are rebuilt that far back every day")
         return value
 
 
@@ -174,6 +194,7 @@ class Settings(BaseSettings):
 
     demo: bool = False
     store: Store = Store()
+    maintain: Maintain = Maintain()
     ingest: Ingest = Ingest()
     link: Link = Link()
     model: Model = Model()
@@ -205,7 +226,7 @@ class Settings(BaseSettings):
 
     def anchored(self, root: Path) -> Settings:
         """The same settings with every relative path made absolute under `root`."""
-        store, ingest, detect = self.store, self.ingest, self.detect
+        store, ingest, detect, kept = self.store, self.ingest, self.detect, self.maintain
         return self.model_copy(
             update={
                 "store": store.model_copy(
@@ -215,6 +236,7 @@ class Settings(BaseSettings):
                         "raw": root / store.raw,
                     }
                 ),
+                "maintain": kept.model_copy(update={"backups": root / kept.backups if kept.backups else None}),
                 "ingest": ingest.model_copy(
                     update={
                         "feeds": root / ingest.feeds,
@@ -235,7 +257,9 @@ def _anchor_warehouse(warehouse: str, root: Path) -> str:
     if warehouse.startswith("duckdb:"):
         return f"duckdb:{root / warehouse.removeprefix('duckdb:')}"
     head, mark, data_path = warehouse.partition("?data_path=")
-    return f"{head}{mark}{root / data_path}" if mark and "://" not in data_path else warehouse
+    if head.startswith("ducklake:duckdb:"):
+        head = f"ducklake:duckdb:{root / head.removeprefix('ducklake:duckdb:')}"
+    return f"{head}{mark}{data_path if '://' in data_path else root / data_path}"
 
 
 class _FileAlone(Settings):

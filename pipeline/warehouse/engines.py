@@ -1,18 +1,20 @@
-"""The two engines behind one door: a DuckDB file, and DuckLake on a PostgreSQL catalogue."""
+"""The two engines behind one door: a DuckDB file, and DuckLake with its catalogue in PostgreSQL or in a DuckDB file."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 
 from pipeline.errors import StoreBusy, StoreConflict, StoreError
 
-__all__ = ["DuckDBFile", "DuckLake", "Engine", "engine_for", "translated"]
+__all__ = ["DuckDBFile", "DuckLake", "Engine", "engine_for", "quoted", "translated"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ _CONFLICT = (
 _PASSWORD = re.compile(r"(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
 _USERINFO = re.compile(r"(\w+://)[^/\s]*@")
 _BUSY = ("could not set lock on file", "different configuration", "unique file handle conflict")
+_LAKES = ("ducklake:postgres:", "ducklake:duckdb:")
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,22 @@ class DuckDBFile:
             StoreBusy: another process, or this one in the other mode, holds the file.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        before = self._inode()
         con = duckdb.connect(str(self.path), read_only=read_only)
+        # Opened, but locked only after compaction had put another file in its place: what we wrote would be lost.
+        if before not in (None, self._inode()):
+            con.close()
+            raise StoreBusy(f"{self} was written anew just now. Run again.")
         con.execute("SET TimeZone = 'UTC'")
         return con
+
+    def attach(self, con: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> None:
+        """Attach the file to a session beside others, as `name`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        con.execute(f"ATTACH {quoted(str(self.path))} AS {name}{' (READ_ONLY)' if read_only else ''}")
+
+    def _inode(self) -> int | None:
+        return self.path.stat().st_ino if self.path.exists() else None
 
     def __str__(self) -> str:
         return f"duckdb:{self.path}"
@@ -59,12 +75,16 @@ class DuckDBFile:
 
 @dataclass(frozen=True)
 class DuckLake:
-    """Parquet under `data_path`, catalogue in PostgreSQL: several processes write."""
+    """Parquet under `data_path`; `catalogue` is `postgres:DSN` (several processes write) or `duckdb:PATH` (one)."""
 
-    dsn: str
+    catalogue: str
     data_path: str
 
-    exists = True
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to open; a catalogue in PostgreSQL is made by opening it."""
+        kind, _, rest = self.catalogue.partition(":")
+        return kind == "postgres" or Path(rest).exists()
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection to an in-memory DuckDB with the lake attached and in use.
@@ -73,35 +93,58 @@ class DuckLake:
             StoreError: an extension wheel is missing, or PostgreSQL cannot be reached.
         """
         con = duckdb.connect()
-        for name in ("postgres_scanner", "ducklake"):
-            con.execute(f"LOAD '{_extension(name)}'")
-        con.execute("SET TimeZone = 'UTC'")
-        options = [f"DATA_PATH {_quoted(self.data_path)}"] + (["READ_ONLY"] if read_only else [])
         try:
-            con.execute(f"ATTACH {_quoted('ducklake:postgres:' + self.dsn)} AS lake ({', '.join(options)})")
+            self.attach(con, "lake", read_only=read_only)
             con.execute("USE lake")
         except BaseException:
             con.close()
             raise
         return con
 
+    def attach(self, con: duckdb.DuckDBPyConnection, name: str, *, read_only: bool, pinned: bool = False) -> None:
+        """Attach the lake to a session as `name`; `pinned`: as it stands now, whatever others commit meanwhile."""
+        kind, _, rest = self.catalogue.partition(":")
+        if kind == "duckdb":
+            Path(rest).parent.mkdir(parents=True, exist_ok=True)
+        for extension in ("ducklake", *(["postgres_scanner"] if kind == "postgres" else [])):
+            con.execute(f"LOAD '{_extension(extension)}'")
+        con.execute("SET TimeZone = 'UTC'")
+        if self.data_path.startswith("s3://"):
+            _open_s3(con, self.data_path)
+        address = quoted("ducklake:" + (rest if kind == "duckdb" else self.catalogue))
+        options = [f"DATA_PATH {quoted(self.data_path)}"] + (["READ_ONLY"] if read_only else [])
+        con.execute(f"ATTACH {address} AS {name} ({', '.join(options)})")
+        if pinned:
+            now = con.execute(f"SELECT id FROM ducklake_current_snapshot('{name}')").fetchone()
+            con.execute(f"DETACH {name}")
+            options.append(f"SNAPSHOT_VERSION {now[0] if now else 0}")
+            con.execute(f"ATTACH {address} AS {name} ({', '.join(options)})")
+
     def __str__(self) -> str:
-        return "ducklake:postgres:" + _masked(self.dsn)
+        return "ducklake:" + _masked(self.catalogue)
 
 
 Engine = DuckDBFile | DuckLake
 
 
 def engine_for(setting: str) -> Engine:
-    """The engine that `[store] warehouse` names: `duckdb:PATH` or `ducklake:postgres:DSN?data_path=PATH`."""
-    if setting.startswith("duckdb:"):
+    """The engine that `[store] warehouse` names: `duckdb:PATH` or `ducklake:CATALOGUE?data_path=PATH`.
+
+    CATALOGUE is `postgres:DSN` or `duckdb:PATH`; the data path a folder or an address such as `s3://bucket/prefix`.
+
+    Raises:
+        StoreError: it is neither, or says not where the Parquet goes.
+    """
+    if setting.startswith("duckdb:") and setting != "duckdb:":
         return DuckDBFile(Path(setting.removeprefix("duckdb:")))
-    dsn, mark, data_path = setting.removeprefix("ducklake:postgres:").partition("?data_path=")
+    if not setting.startswith(_LAKES):
+        raise StoreError(f"{_masked(setting)}: must start with duckdb:, ducklake:postgres: or ducklake:duckdb:")
+    catalogue, mark, data_path = setting.removeprefix("ducklake:").partition("?data_path=")
     if not mark or not data_path:
-        raise StoreError(f"ducklake:postgres:{_masked(dsn)}: say where the Parquet goes: …?data_path=/shared/barograph")
+        raise StoreError(f"ducklake:{_masked(catalogue)}: say where the Parquet goes: …?data_path=/shared/barograph")
     if "://" not in data_path:
         Path(data_path).mkdir(parents=True, exist_ok=True)
-    return DuckLake(dsn, data_path)
+    return DuckLake(catalogue, data_path)
 
 
 def translated(error: duckdb.Error, engine: Engine) -> StoreError:
@@ -116,7 +159,30 @@ def translated(error: duckdb.Error, engine: Engine) -> StoreError:
         return StoreConflict(f"{engine}: another writer committed first: {text.splitlines()[0]}")
     if "unable to connect to postgres" in lower or "connection to server" in lower:
         return StoreError(f"{engine}: PostgreSQL does not answer. Is it running, and is the address right?")
+    if isinstance(error, duckdb.HTTPException):
+        return StoreError(
+            f"{engine}: the object store does not answer as it should ({text.splitlines()[0]})."
+            " Check the bucket, AWS_ENDPOINT_URL and the credentials (AWS_ACCESS_KEY_ID, …)."
+        )
     return StoreError(f"{engine}: {text.splitlines()[0]}")
+
+
+def quoted(text: str) -> str:
+    """A literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _open_s3(con: duckdb.DuckDBPyConnection, data_path: str) -> None:
+    """Credentials as every program of AWS finds them: environment, profile, web identity, role of the machine."""
+    for extension in ("httpfs", "aws"):
+        con.execute(f"LOAD '{_extension(extension)}'")
+    options = ["TYPE s3", "PROVIDER credential_chain", f"SCOPE {quoted(data_path)}"]
+    # Other servers than Amazon's: the variable by which AWS's own programs know them.
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        parts = urlsplit(endpoint)
+        secure = "true" if parts.scheme == "https" else "false"
+        options += [f"ENDPOINT {quoted(parts.netloc)}", "URL_STYLE 'path'", f"USE_SSL {secure}"]
+    con.execute(f"CREATE OR REPLACE SECRET lake_s3 ({', '.join(options)})")
 
 
 def _extension(name: str) -> Path:
@@ -132,7 +198,3 @@ def _extension(name: str) -> Path:
 
 def _masked(dsn: str) -> str:
     return _USERINFO.sub(r"\1***@", _PASSWORD.sub(r"\1***", dsn))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -9,9 +9,9 @@ from importlib.resources import files
 
 import duckdb
 
-from pipeline.errors import SchemaTooNew
+from pipeline.errors import SchemaTooNew, StoreError
 
-__all__ = ["Migration", "current_version", "migrate", "migrations"]
+__all__ = ["Migration", "create", "current_version", "held_to", "migrate", "migrations"]
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -39,6 +39,7 @@ def current_version(con: duckdb.DuckDBPyConnection) -> int:
 
     Raises:
         SchemaTooNew: the store is of a later version than this program.
+        StoreError: `warehouse migrate` began to fill it and did not come to its end.
     """
     known = con.execute(
         "SELECT count(*) FROM information_schema.tables"
@@ -46,12 +47,29 @@ def current_version(con: duckdb.DuckDBPyConnection) -> int:
     ).fetchone()
     if not known or not known[0]:
         return 0
-    row = con.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-    version = int(row[0]) if row else 0
+    row = con.execute("SELECT max(version) FROM schema_version").fetchone()
+    if row is None or row[0] is None:
+        raise StoreError("the store is half moved here. Run `barograph warehouse migrate` again: it goes on.")
+    return held_to(int(row[0]), "the store")
+
+
+def held_to(version: int, what: str) -> int:
+    """`version`, which `what` has, if this program knows it.
+
+    Raises:
+        SchemaTooNew: it is of a later one.
+    """
     newest = migrations()[-1].version
     if version > newest:
-        raise SchemaTooNew(f"the store has schema {version}, this program knows {newest}. Upgrade barograph.")
+        raise SchemaTooNew(f"{what} has schema {version}, this program knows {newest}. Upgrade barograph.")
     return version
+
+
+def create(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """The tables of schema `version` in an empty store, within the caller's transaction; no version is written down."""
+    for migration in migrations():
+        if migration.version <= version:
+            con.execute(migration.sql)
 
 
 def migrate(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Migration]:

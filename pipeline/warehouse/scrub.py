@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.engines import DuckDBFile
+from pipeline.warehouse.engines import DuckDBFile, quoted
 from pipeline.warehouse.store import Warehouse
 
-__all__ = ["scrub"]
+__all__ = ["rewritten", "scrub"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +33,21 @@ def scrub(warehouse: Warehouse) -> None:
     """
     with warehouse.exclusive() as con:
         if isinstance(warehouse.engine, DuckDBFile):
-            _rewritten(con, warehouse.engine.path)
+            rewritten(con, warehouse.engine.path)
             return
         for statement in _LAKE:
             con.execute(statement)
 
 
-def _rewritten(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+def rewritten(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Put a copy of the file at `path`, which `con` alone has open, in its place; what was free is gone."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.scrub")
     fresh.unlink(missing_ok=True)
     row = con.execute("SELECT current_database()").fetchone()
     old = str(row[0]) if row else ""
     con.execute("CHECKPOINT")
     try:
-        con.execute(f"ATTACH '{str(fresh).replace(chr(39), chr(39) * 2)}' AS fresh")
+        con.execute(f"ATTACH {quoted(str(fresh))} AS fresh")
         con.execute(f'COPY FROM DATABASE "{old}" TO fresh')
         con.execute("CHECKPOINT fresh")
         con.execute("DETACH fresh")

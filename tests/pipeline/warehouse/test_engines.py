@@ -17,7 +17,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("dsn", ADDRESSES)
 def test_the_password_is_starred_out(dsn: str) -> None:
-    said = str(DuckLake(dsn, "/shared"))
+    said = str(DuckLake(f"postgres:{dsn}", "/shared"))
     assert "hunter2" not in said
     assert " more'" not in said
     assert "news" in said

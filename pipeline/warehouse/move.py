@@ -1,0 +1,166 @@
+"""`migrate`: a store moved to another engine, month by month of each table, held equal by counts and digests.
+
+What is already equal is left alone, so one that was killed goes on where it stopped, and one that is run again brings
+over what has come since. Until all is equal the new store has no version, and nothing else opens it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipeline.context import Progress, silent
+from pipeline.errors import StoreError, UsageError
+from pipeline.warehouse import schema
+from pipeline.warehouse.content import Digest, columns, months, same, tables
+from pipeline.warehouse.engines import DuckLake, Engine, engine_for, translated
+
+__all__ = ["Moved", "Piece", "missing", "move"]
+
+logger = logging.getLogger(__name__)
+
+_VERSION = "schema_version"
+Content = dict[str, dict[datetime | None, Digest]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows of a table that were recorded in a month; None: those of a table that does not say when."""
+
+    table: str
+    month: datetime | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What there is in both stores now, and how much of it this call brought over."""
+
+    tables: int
+    rows: int
+    rows_copied: int
+
+
+def missing(source: Content, target: Content) -> list[Piece]:
+    """What must be copied so that `target` is `source`; a piece of no rows is one that must go."""
+    return [
+        Piece(table, month, source.get(table, {}).get(month, Digest(0, 0)).rows)
+        for table in sorted({*source, *target})
+        for month in sorted({*source.get(table, {}), *target.get(table, {})}, key=lambda at: (at is not None, at))
+        if source.get(table, {}).get(month) != target.get(table, {}).get(month)
+    ]
+
+
+def move(source: str, target: str, *, replace: bool = False, progress: Progress = silent) -> Moved:
+    """Bring the store that `source` names (as `[store] warehouse` does) to `target`; `source` is only read.
+
+    Of a file, writers wait until it is done; of a lake the state of the beginning is moved, whatever is written since.
+    `replace`: also where a whole store stands at `target`, which then becomes that of `source`.
+
+    Raises:
+        UsageError: both are the same.
+        StoreError: there is no store at `source`, one at `target`, or what arrived is not what was sent.
+        StoreBusy: somebody else holds one of the files.
+    """
+    from_, to = engine_for(source), engine_for(target)
+    if from_ == to:
+        raise UsageError(f"{from_} is both FROM and TO. Name another place to move it to.")
+    if not from_.exists:
+        raise StoreError(f"{from_} does not exist. Name the store as `[store] warehouse` does.")
+    with closing(duckdb.connect()) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        _attach(con, from_, "source")
+        _attach(con, to, "target")
+        try:
+            return _move(con, from_, to, replace=replace, progress=progress)
+        except duckdb.Error as error:
+            raise translated(error, to) from error
+
+
+def _move(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace: bool, progress: Progress) -> Moved:
+    version = _prepare(con, from_, to, replace=replace)
+    names = tables(con, "source")
+    wanted = _content(con, "source", names, "read FROM", progress)
+    # The version is what makes it a store: last.
+    last = {_VERSION: wanted.pop(_VERSION)}
+    copied = _copy(con, missing(wanted, _content(con, "target", list(wanted), "read TO", progress)), progress)
+    arrived = _content(con, "target", list(wanted), "verify", progress)
+    same(_totals(arrived), _totals(wanted), f"{to}: what arrived")
+    copied += _copy(con, missing(last, {}), progress)
+    logger.info("moved %s to %s: schema %s, %s rows copied", from_, to, version, copied)
+    return Moved(len(names), sum(one.rows for one in _totals(wanted | last).values()), copied)
+
+
+def _prepare(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace: bool) -> int:
+    """The tables at `to` made, or as a move that did not end left them, and without a version; answers the schema."""
+    con.execute("USE source")
+    version = schema.current_version(con)
+    if not version:
+        raise StoreError(f"{from_} holds no store. Name the store as `[store] warehouse` does.")
+    con.execute("USE target")
+    there = tables(con, "target")
+    con.begin()
+    whole = _VERSION in there and con.execute(f"SELECT 1 FROM {_VERSION} LIMIT 1").fetchone() is not None
+    if whole and not replace:
+        raise StoreError(f"{to} holds a store already. Give --replace to make it that of {from_}, or name another.")
+    if there != tables(con, "source"):
+        if there and not replace:
+            raise StoreError(f"{to} holds other tables. Name an empty place, or give --replace to lose them.")
+        for table in there:
+            con.execute(f'DROP TABLE "{table}"')
+        schema.create(con, version)
+    con.execute(f"DELETE FROM {_VERSION}")
+    con.commit()
+    if tables(con, "target") != tables(con, "source"):
+        raise StoreError(f"{to} and {from_} have other tables. Upgrade FROM first, and give --replace.")
+    return version
+
+
+def _copy(con: duckdb.DuckDBPyConnection, pieces: Sequence[Piece], progress: Progress) -> int:
+    """Copy each piece in a transaction of its own; answers how many rows."""
+    total, done = sum(piece.rows for piece in pieces), 0
+    for piece in pieces:
+        progress("copy rows", done, total)
+        names = ", ".join(f'"{name}"' for name in columns(con, "source", piece.table))
+        table = f'"{piece.table}"'
+        here = "true" if piece.month is None else "date_trunc('month', recorded_at) = $month"
+        if piece.month is None and "recorded_at" in columns(con, "source", piece.table):
+            here = "recorded_at IS NULL"
+        bound = {"month": piece.month} if piece.month else None
+        con.begin()
+        con.execute(f"DELETE FROM target.{table} WHERE {here}", bound)
+        con.execute(f"INSERT INTO target.{table} ({names}) SELECT {names} FROM source.{table} WHERE {here}", bound)
+        con.commit()
+        done += piece.rows
+    progress("copy rows", done, total)
+    return done
+
+
+def _content(
+    con: duckdb.DuckDBPyConnection, database: str, names: Sequence[str], what: str, progress: Progress
+) -> Content:
+    found = {}
+    for n, table in enumerate(names):
+        progress(what, n, len(names))
+        found[table] = months(con, database, table)
+    progress(what, len(names), len(names))
+    return found
+
+
+def _totals(content: Content) -> dict[str, Digest]:
+    return {table: sum(found.values(), start=Digest(0, 0)) for table, found in content.items()}
+
+
+def _attach(con: duckdb.DuckDBPyConnection, engine: Engine, name: str) -> None:
+    try:
+        if name == "source" and isinstance(engine, DuckLake):
+            engine.attach(con, name, read_only=True, pinned=True)
+        else:
+            engine.attach(con, name, read_only=name == "source")
+    except duckdb.Error as error:
+        raise translated(error, engine) from error

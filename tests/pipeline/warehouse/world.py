@@ -1,0 +1,60 @@
+"""Stores with rows in every table, of any released schema, for what copies, moves, upgrades and trims stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import duckdb
+
+from pipeline.warehouse import Warehouse, schema
+from pipeline.warehouse.content import Digest, digest, tables
+
+__all__ = ["NOON", "contents", "fill", "store_of"]
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+# What a value of row i looks like; strings and times differ from column to column and hold what is awkward.
+_VALUES = {
+    "VARCHAR": "CASE WHEN i % 5 = 4 THEN NULL ELSE '{name} ''é\n\"' || i END",
+    "VARCHAR[]": "CASE WHEN i % 5 = 3 THEN [] ELSE ['{name}', i::VARCHAR, NULL] END",
+    "INTEGER": "(i - 2)::INTEGER",
+    "BIGINT": "i * 10000000019",
+    "DOUBLE": "i / 3.0",
+    "BOOLEAN": "i % 2 = 0",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2025-11-03 12:00:00.123456+00' + INTERVAL 20 DAY * i",
+}
+
+
+def fill(con: duckdb.DuckDBPyConnection, rows: int = 6, only: Sequence[str] = ()) -> None:
+    """Put rows into every table (or `only` these) but those that the schema fills itself."""
+    for (table,) in con.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = current_database()"
+        " AND table_name NOT IN ('guards', 'schema_version')"
+    ).fetchall():
+        if only and table not in only:
+            continue
+        described = con.execute(f'DESCRIBE "{table}"').fetchall()
+        values = ", ".join(f'{_VALUES[kind].format(name=name)} AS "{name}"' for name, kind, *_ in described)
+        con.execute(f'INSERT INTO "{table}" BY NAME SELECT {values} FROM range({rows}) AS r(i)')
+
+
+def store_of(setting: str, version: int | None = None, only: Sequence[str] = ()) -> Warehouse:
+    """A filled store, of an older schema where `version` says so: made by the migrations that it had."""
+    warehouse = Warehouse(setting, lambda: NOON, lock_timeout_s=5)
+    with warehouse.exclusive() as con:
+        con.begin()
+        for migration in schema.migrations():
+            if version is None or migration.version <= version:
+                con.execute(migration.sql)
+                con.execute("INSERT INTO schema_version VALUES (?, ?, ?)", [migration.version, migration.name, NOON])
+        fill(con, only=only)
+        con.commit()
+    return warehouse
+
+
+def contents(warehouse: Warehouse) -> dict[str, Digest]:
+    """The digest of each table."""
+    with warehouse.read() as con:
+        row = con.execute("SELECT current_database()").fetchone()
+        assert row is not None
+        return {table: digest(con, row[0], table) for table in tables(con, row[0])}
