@@ -25,7 +25,7 @@ from barograph_dags import SCORES, SNAPSHOT, WRITER, any_failed, every_five_minu
 @dag(
     schedule=AssetOrTimeSchedule(timetable=every_five_minutes(offset=3), assets=[SCORES]),
     doc_md=__doc__,
-    **promised(timedelta(minutes=10)),
+    **promised(timedelta(minutes=10), work="publish"),
 )
 def alert() -> None:
     @task(pool=WRITER, inlets=[SCORES])

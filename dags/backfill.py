@@ -1,4 +1,4 @@
-"""The DAG `backfill`, started by hand: an archive, or days of kept answers, or a model over the past.
+"""The DAG `backfill`, started by hand: archives, or days of kept answers, or a model over the past.
 
 ```
             ┌ take day 1 ┐
@@ -6,7 +6,7 @@ parts ──────┼ take day 2 ┼──► link ──► fold ──�
             └ take …     ┘
 ```
 
-`archive` is a file that the worker can read (see `barograph import --help`); `first_day` and `last_day` take in again
+`archives` are files that the worker can read (see `barograph import --help`); `first_day` and `last_day` take in again
 what the feeds answered on those days (UTC), which `[store] raw_days` keeps; `model` scores the past with a model (a
 name or a folder) that stays a candidate until it is promoted. What is there already is not added again: parts may run
 in any order, side by side with `ingest` and with other back-fills, and twice.
@@ -18,10 +18,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from airflow.sdk import Param, TriggerRule, dag, task
-from barograph_dags import ARTICLES, FEEDS, GPU, SCORES, WRITER, any_failed, barograph, promised, run_id
+from barograph_dags import ARTICLES, FEEDS, GPU, SCORES, WRITER, any_failed, barograph, by_hand, run_id
 
 PARAMS = {
-    "archive": Param(None, type=["null", "string"], description="A CSV, JSONL or Parquet file, packed or not."),
+    "archives": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="CSV, JSONL or Parquet files, packed or not; one a part.",
+    ),
     "publisher": Param("", type="string", description="Who published it, where no column says so."),
     "map": Param("", type="string", description="Our fields and the file's columns: title=Headlines."),
     "tz": Param("UTC", type="string", description="The zone of times that name none."),
@@ -31,7 +36,7 @@ PARAMS = {
 }
 
 
-@dag(schedule=None, params=PARAMS, doc_md=__doc__, **promised(timedelta(hours=6), runs=3))
+@dag(schedule=None, params=PARAMS, doc_md=__doc__, **by_hand(timedelta(hours=12), runs=3))
 def backfill() -> None:
     @task
     def parts(*, params: dict[str, Any]) -> list[list[str]]:
@@ -69,9 +74,10 @@ def backfill() -> None:
 
 def commands(params: dict[str, Any]) -> list[list[str]]:
     """The commands that bring the past in, one a part."""
-    if params["archive"]:
-        named = {"--publisher": params["publisher"], "--map": params["map"], "--tz": params["tz"]}
-        return [["import", params["archive"], *(word for pair in named.items() if pair[1] for word in pair)]]
+    named = {"--publisher": params["publisher"], "--map": params["map"], "--tz": params["tz"]}
+    how = [word for option, value in named.items() if value for word in (option, value)]
+    if params["archives"]:
+        return [["import", file, *how] for file in params["archives"]]
     if not params["first_day"]:
         return []
     first = date.fromisoformat(params["first_day"])

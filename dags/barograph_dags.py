@@ -37,7 +37,9 @@ __all__ = [
     "WRITER",
     "any_failed",
     "barograph",
+    "by_hand",
     "every_five_minutes",
+    "kept",
     "promised",
     "run_id",
     "settings",
@@ -56,6 +58,23 @@ REPORTS = Asset("reports", uri="barograph://reports")
 MODELS = Asset("models", uri="barograph://warehouse/models")
 
 
+HOPELESS = (
+    (
+        "pipeline.errors.UsageError",
+        RetryAction.FAIL,
+        None,
+        "a setting, a parameter or a file is wrong: trying again would not mend it",
+    ),
+    (
+        "pipeline.errors.SchemaTooNew",
+        RetryAction.FAIL,
+        None,
+        "a newer version has written the store: this worker must be upgraded",
+    ),
+)
+"""What is not tried again, and why."""
+
+
 def _tell_failure(context: Context) -> None:
     """Keep a failure that the stage itself could not record (it was killed, or ran out of time) where `detect` looks.
 
@@ -68,8 +87,22 @@ def _tell_failure(context: Context) -> None:
     failed(work_of(attempt.dag_id, attempt.task_id), attempt.run_id, reason, since=attempt.start_date)
 
 
-def promised(within: timedelta, *, runs: int = 1) -> dict[str, Any]:
-    """The arguments of `@dag` that all of ours share. A run not done `within` this time is told as a late one.
+def promised(within: timedelta, *, work: str) -> dict[str, Any]:
+    """The arguments of `@dag` of a scheduled DAG: a run not done `within` this time, and what fails, are told.
+
+    `work`: the stage that ends it, or the name under which what its task does is kept.
+    """
+    late = SyncCallback("pipeline.failures.late", {"work": work})
+    arguments = by_hand(max(within * 3, timedelta(hours=2)))
+    return {
+        **arguments,
+        "deadline": DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, within, late),
+        "default_args": {**arguments["default_args"], "on_failure_callback": _tell_failure},
+    }
+
+
+def by_hand(timeout: timedelta, *, runs: int = 1) -> dict[str, Any]:
+    """The arguments of `@dag` of one that a person starts, who also looks what became of it.
 
     `runs`: how many may go on at once. Two at once are right, the store sees to that; where they would only do the
     same work twice it is one.
@@ -77,12 +110,7 @@ def promised(within: timedelta, *, runs: int = 1) -> dict[str, Any]:
     return {
         "catchup": False,  # a stage takes everything not done yet: a missed run has nothing of its own to make up
         "max_active_runs": runs,
-        "dagrun_timeout": max(within * 3, timedelta(hours=2)),
-        "deadline": DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=within,
-            callback=SyncCallback("pipeline.failures.late"),
-        ),
+        "dagrun_timeout": timeout,
         "tags": ["barograph"],
         "default_args": {
             "owner": "barograph",
@@ -91,21 +119,7 @@ def promised(within: timedelta, *, runs: int = 1) -> dict[str, Any]:
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(minutes=5),
             "execution_timeout": timedelta(minutes=15),
-            "on_failure_callback": _tell_failure,
-            "retry_policy": ExceptionRetryPolicy(
-                rules=[
-                    RetryRule(
-                        exception="pipeline.errors.UsageError",
-                        action=RetryAction.FAIL,
-                        reason="a setting, a parameter or a file is wrong: trying again would not mend it",
-                    ),
-                    RetryRule(
-                        exception="pipeline.errors.SchemaTooNew",
-                        action=RetryAction.FAIL,
-                        reason="a newer version has written the store: this worker must be upgraded",
-                    ),
-                ]
-            ),
+            "retry_policy": ExceptionRetryPolicy([RetryRule(*rule) for rule in HOPELESS]),
         },
     }
 
@@ -132,6 +146,13 @@ def barograph(*arguments: str) -> Any:
     from pipeline.apart import run_module
 
     return json.loads(run_module("cli.main", "--verbose", *arguments, "--json"))
+
+
+def kept(work: str, *arguments: str) -> str:
+    """The same for what a schedule starts: how it went is kept among the runs, as `work`; answers what it printed."""
+    from pipeline import task as step
+
+    return step.command(work, "cli.main", "--verbose", *arguments, run_id=run_id())
 
 
 @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0, execution_timeout=timedelta(minutes=1), on_failure_callback=None)

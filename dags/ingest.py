@@ -23,7 +23,7 @@ from airflow.sdk import TriggerRule, dag, task, task_group
 from barograph_dags import ARTICLES, FEEDS, WRITER, any_failed, every_five_minutes, promised, run_id
 
 
-@dag(schedule=every_five_minutes(), doc_md=__doc__, **promised(timedelta(minutes=10)))
+@dag(schedule=every_five_minutes(), doc_md=__doc__, **promised(timedelta(minutes=10), work="fold"))
 def ingest() -> None:
     @task(pool=WRITER)
     def batches() -> list[list[str]]:

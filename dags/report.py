@@ -18,7 +18,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
-from barograph_dags import REPORTS, SNAPSHOT, promised, settings
+from barograph_dags import REPORTS, SNAPSHOT, kept, promised, settings
 
 reader = settings().report
 hour, minute = reader.at.split(":")
@@ -27,17 +27,15 @@ hour, minute = reader.at.split(":")
 @dag(
     schedule=CronTriggerTimetable(f"{int(minute)} {int(hour)} * * *", timezone=reader.zone),
     doc_md=__doc__,
-    **promised(timedelta(minutes=30)),
+    **promised(timedelta(minutes=30), work="report.write"),
 )
 def report() -> None:
     @task(inlets=[SNAPSHOT], outlets=[REPORTS])
     def write(*, outlet_events: Any) -> str:
-        from pipeline.apart import run_module
-
         day = reported_day()
         file = settings().store.published.parent / "reports" / f"report-{day}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
-        run_module("cli.main", "report", "--date", day, "--to", str(file))
+        kept("report.write", "report", "--date", day, "--to", str(file))
         outlet_events[REPORTS].extra = {"day": day, "file": str(file), "bytes": file.stat().st_size}
         return day
 
@@ -47,9 +45,7 @@ def report() -> None:
 
     @task(execution_timeout=timedelta(minutes=5))
     def mail(day: str, receiver: str) -> None:
-        from pipeline.apart import run_module
-
-        run_module("cli.main", "report", "--date", day, "--receiver", receiver)
+        kept("report.mail", "report", "--date", day, "--receiver", receiver)
 
     written = write()
     to = receivers()

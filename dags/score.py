@@ -10,7 +10,8 @@ asset articles ──► shards ──┬───┼ shard 1 ┼───┬─
 `score` takes everything that the active model has not scored, not only the rows of the event that woke it: an event
 that was lost costs nothing. Where much waits (an import, a new model) `shards` first shares it out over mapped tasks
 (queue and pool `gpu`: one slot per accelerator); a part that fails is tried again by itself, and `score` closes: it
-takes what came meanwhile and alone makes a first model the active one. With little waiting no part is made.
+takes what came meanwhile and alone makes a first model the active one. With little waiting no part is made, with
+nothing no model is loaded.
 The model lives in a process of its own, started fresh and not forked, because CUDA does not survive a fork; the task
 process itself never loads it. Every task may run twice.
 """
@@ -24,7 +25,7 @@ from airflow.sdk import TriggerRule, dag, task
 from barograph_dags import ARTICLES, GPU, SCORES, barograph, promised, run_id
 
 
-@dag(schedule=[ARTICLES], doc_md=__doc__, **promised(timedelta(hours=1)))
+@dag(schedule=[ARTICLES], doc_md=__doc__, **promised(timedelta(hours=1), work="score"))
 def score() -> None:
     @task
     def shards() -> list[str]:
@@ -47,7 +48,7 @@ def score() -> None:
     def score(*, outlet_events: Any) -> dict[str, int]:
         from pipeline import task as step
 
-        counts = step.run_apart("score", run_id=run_id())
+        counts = step.score(run_id=run_id())
         outlet_events[SCORES].extra = counts
         return counts
 

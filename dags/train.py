@@ -24,7 +24,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from barograph_dags import GPU, MODELS, barograph, promised
+from barograph_dags import GPU, MODELS, barograph, by_hand
 
 PARAMS = {
     "data": Param([], type="array", items={"type": "string"}, minItems=1, description="Labelled files to learn from."),
@@ -45,7 +45,7 @@ PARAMS = {
     schedule=None,
     params=PARAMS,
     doc_md=__doc__,
-    **promised(timedelta(hours=12)),
+    **by_hand(timedelta(hours=24)),
 )
 def train() -> None:
     @task(queue=GPU, pool=GPU, execution_timeout=timedelta(hours=8))
@@ -104,8 +104,10 @@ def train_into(out: Path, params: dict[str, Any]) -> None:
         return
     if out.exists() and not state.is_file():
         shutil.rmtree(out)  # killed before its first state was kept: nothing is in it
-    how = ["--name", params["name"], *params["options"], "--out", str(out)]
-    barograph("train", *labelled(params, "data"), *how, *(["--resume"] if state.is_file() else []))
+    from pipeline.apart import run_module
+
+    how = ["--name", params["name"], *params["options"], "--out", str(out), *(["--resume"] if state.is_file() else [])]
+    run_module("cli.main", "--verbose", "train", *labelled(params, "data"), *how)
 
 
 def refuse_worse(found: dict[str, Any]) -> None:

@@ -43,8 +43,13 @@ class Failed(Exception):
     """Airflow could not be started or went down; says in one line what to do."""
 
 
-def environment(home: Path, port: int, config: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Everything that makes this Airflow ours: SQLite under `home`, loopback only, no login, no examples."""
+def environment(
+    home: Path, port: int, config: Path, inherited: Mapping[str, str], *, at_once: int = 4, paused: bool = False
+) -> dict[str, str]:
+    """Everything that makes this Airflow ours: SQLite under `home`, loopback only, no login, no examples.
+
+    `at_once`: how many tasks may run at the same time; `paused`: whether new DAGs wait until somebody starts them.
+    """
     address = f"http://127.0.0.1:{port}"
     return {
         **inherited,
@@ -52,9 +57,9 @@ def environment(home: Path, port: int, config: Path, inherited: Mapping[str, str
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(paused),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__PARALLELISM": str(at_once),
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
@@ -75,11 +80,11 @@ def environment(home: Path, port: int, config: Path, inherited: Mapping[str, str
 class LocalAirflow:
     """The components of one local Airflow, each in a session of its own, by which its processes are found again."""
 
-    def __init__(self, home: Path, port: int, config: Path) -> None:
+    def __init__(self, home: Path, port: int, config: Path, *, at_once: int = 4, paused: bool = False) -> None:
         self.home = home
         self.address = f"http://127.0.0.1:{port}"
         self._port = port
-        self._environment = environment(home, port, config, os.environ)
+        self._environment = environment(home, port, config, os.environ, at_once=at_once, paused=paused)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def prepare(self) -> None:
@@ -211,6 +216,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8085, help="where the pages are served on 127.0.0.1 (8085)")
     parser.add_argument("--home", type=Path, default=ROOT / ".airflow", help="Airflow's own folder (.airflow)")
+    parser.add_argument("--at-once", type=int, default=4, help="how many tasks may run at the same time (4)")
+    parser.add_argument("--paused", action="store_true", help="new DAGs wait until somebody starts them on their page")
     arguments = parser.parse_args()
     for signum in SIGNALS:
         signal.signal(signum, _raise_stopped)
@@ -219,12 +226,13 @@ def main() -> int:
     status = 0
     try:
         config = _settings_file(home)
-        airflow = LocalAirflow(home, arguments.port, config)
+        airflow = LocalAirflow(home, arguments.port, config, at_once=arguments.at_once, paused=arguments.paused)
         _say("Starting Airflow (half a minute on a quiet machine) …")
         airflow.prepare()
         airflow.start()
         _say(f"Airflow: {airflow.address}   settings: {config}   logs: {home / 'logs'}")
-        _say("The DAGs are running; backfill and train are started by hand. Stop with Ctrl-C.")
+        waiting = "New DAGs are paused" if arguments.paused else "The DAGs are running"
+        _say(f"{waiting}; backfill and train are started by hand. Stop with Ctrl-C.")
         while True:
             airflow.check()
             time.sleep(1)

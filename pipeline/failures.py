@@ -53,8 +53,8 @@ def failed(work: str, run_id: str, reason: str, since: datetime | None) -> bool:
     return bool(context.warehouse.transact("runs", write))
 
 
-def late(context: Mapping[str, Any]) -> None:
-    """Keep that a run was not done in the time promised for it. `context`: as Airflow hands it to a missed deadline."""
+def late(work: str, context: Mapping[str, Any]) -> None:
+    """Keep that `work` was not done in the time promised. `context`: as Airflow hands it to a missed deadline."""
     run = context["dag_run"]
     since = run.get("queued_at") or run.get("run_after")
-    failed(str(run["dag_id"]), str(run["dag_run_id"]), LATE, datetime.fromisoformat(since) if since else None)
+    failed(work, str(run["dag_run_id"]), LATE, datetime.fromisoformat(since) if since else None)

@@ -10,10 +10,10 @@ import sys
 from models.errors import ModelError
 from pipeline import logs, runs, stages
 from pipeline.apart import run_module
-from pipeline.context import Context, open_context
+from pipeline.context import Context, Report, open_context
 from pipeline.errors import BarographError
 
-__all__ = ["CONFIG_VARIABLE", "batches", "fetch", "load", "run", "run_apart", "shards"]
+__all__ = ["CONFIG_VARIABLE", "batches", "command", "fetch", "load", "run", "run_apart", "score", "shards"]
 
 logger = logging.getLogger("pipeline.task")  # also where this file is run as a program
 
@@ -43,11 +43,40 @@ def run_apart(stage: str, *, run_id: str = "") -> dict[str, int]:
         return counts
 
 
+def score(*, run_id: str = "") -> dict[str, int]:
+    """Score what waits, apart; where nothing does no model is loaded, the dearest part of an idle cycle."""
+    from pipeline.score import nothing_waits
+
+    if nothing_waits(_context(run_id)):
+        with logs.bound(run_id=run_id, stage="score"):
+            logger.info("nothing waits to be scored or explained: no model was loaded")
+        return {}
+    return run_apart("score", run_id=run_id)
+
+
 def shards(*, run_id: str = "") -> list[str]:
     """The parts of what is not scored yet, as `barograph score --shard` takes them; none where little is."""
     from pipeline import score
 
     return [f"{shard.number + 1}/{shard.of}" for shard in score.shards(_context(run_id))]
+
+
+def command(work: str, module: str, *arguments: str, run_id: str = "") -> str:
+    """Run a module apart, answer what it printed, and keep among the runs, as `work`, how it went.
+
+    Raises:
+        UsageError, WorkError: what the module said.
+    """
+    said = []
+
+    def doing() -> Report:
+        said.append(run_module(module, *arguments))
+        return Report(work)
+
+    context = _context(run_id)
+    with logs.bound(run_id=context.run_id, stage=work):
+        runs.recorded(work, context, doing)
+    return said[0]
 
 
 def batches(*, run_id: str = "") -> list[list[str]]:

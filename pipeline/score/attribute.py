@@ -24,7 +24,7 @@ from pipeline.score.choose import Chosen
 from pipeline.score.decide import Behind
 from pipeline.warehouse import Transaction
 
-__all__ = ["MOST_WORDS", "PER_RUN", "Explains", "LoadExplainer", "attribute", "load_explainer", "strongest"]
+__all__ = ["MOST_WORDS", "PER_RUN", "Explains", "LoadExplainer", "attribute", "load_explainer", "strongest", "waiting"]
 
 PER_RUN = 16
 MOST_WORDS = 8
@@ -104,6 +104,11 @@ def attribute(context: Context, chosen: Chosen, load: LoadExplainer, report: Rep
     table = _table(rows, found, scorer.model_version)
     context.warehouse.transact("scores", partial(_write, rows=table))
     report.add("explained", len(rows))
+
+
+def waiting(con: duckdb.DuckDBPyConnection, model_version: str, limit: float, now: datetime) -> bool:
+    """Whether a row over the negative limit has no words yet."""
+    return bool(_unexplained(con, model_version, limit, now - timedelta(days=DAYS), 1))
 
 
 def _unexplained(

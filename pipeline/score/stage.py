@@ -15,7 +15,7 @@ from models import Item
 from pipeline.context import Context, Report, reporting
 from pipeline.promotion import Status as Standing
 from pipeline.promotion import active_model, known_models
-from pipeline.score.attribute import LoadExplainer, attribute, load_explainer
+from pipeline.score.attribute import LoadExplainer, attribute, load_explainer, waiting
 from pipeline.score.choose import Chosen, Load, Scorer, active_scorer, load_scorer, settle, shadows
 from pipeline.score.decide import (
     MAX_ENTITIES,
@@ -30,7 +30,7 @@ from pipeline.score.decide import (
 )
 from pipeline.warehouse import Transaction
 
-__all__ = ["Scorer", "Shard", "backfill", "run", "shards"]
+__all__ = ["Scorer", "Shard", "backfill", "nothing_waits", "run", "shards"]
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,18 @@ def shards(context: Context) -> list[Shard]:
         scoring.append(active.model_version if active else "")
         most = max(_count(con, version) for version in scoring)
     return shards_for(most, context.settings.model.shard_rows)
+
+
+def nothing_waits(context: Context) -> bool:
+    """Whether a run would find nothing to score and nothing to explain: then no model need be loaded."""
+    with context.warehouse.read() as con:
+        active = active_model(con)
+        if active is None:
+            return False
+        shadows = [model.model_version for model in known_models(con) if model.status is Standing.SHADOW]
+        if any(_count(con, version) for version in (active.model_version, *shadows)):
+            return False
+        return not waiting(con, active.model_version, active.negative_limit, context.clock())
 
 
 def backfill(context: Context, scorer: Scorer) -> int:

@@ -83,3 +83,12 @@ def test_apart_a_time_limit_ends_the_child_too(config: Path) -> None:
 
 def test_little_that_waits_is_not_shared_out(config: Path) -> None:
     assert task.shards(run_id="r") == []
+
+
+def test_a_command_is_kept_among_the_runs_however_it_went(config: Path) -> None:
+    assert task.command("schema", "cli.main", "--version", run_id="r").startswith("barograph ")
+    with pytest.raises(UsageError, match="--shard 9/2: write which part of how many"):
+        task.command("schema", "cli.main", "score", "--shard", "9/2", run_id="r")
+    with duckdb.connect(str(config.with_name("b.duckdb")), read_only=True) as con:
+        kept = con.execute("SELECT stage, outcome, reason FROM runs ORDER BY started_at").fetchall()
+    assert kept == [("schema", "done", ""), ("schema", "failed", "UsageError")]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.promotion import active_model
-from pipeline.score import run, shards
+from pipeline.score import nothing_waits, run, shards
 from pipeline.score.decide import Shard, Status, Target, chunks, shards_for, status_before, status_of
 from tests.conftest import MovableClock
 from tests.support.fakes import WordScorer
@@ -134,3 +134,14 @@ def test_parts_in_any_order_and_the_run_that_closes_them_score_everything_once(c
     with context.warehouse.read() as con:
         assert active_model(con) is not None
     assert shards(few) == []
+
+
+def test_nothing_waits_once_all_is_scored_and_explained(context: Context) -> None:
+    assert not nothing_waits(context), "a first model has to be made the active one"
+    add_articles(context.warehouse, [{"article_id": "a", "title": "Profit"}], KNOWN)
+    run(context, scorer=WordScorer())
+    assert nothing_waits(context)
+    add_articles(context.warehouse, [{"article_id": "b", "title": "Loss"}], KNOWN)
+    assert not nothing_waits(context)
+    run(context, scorer=WordScorer())
+    assert not nothing_waits(context), "the words behind the loss are not kept yet"
