@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.common import ConfigOption, JsonOption, emit, err, opened, out
 from cli.labelled import LabelsOption, MapOption, sources
 from models.errors import ModelError
 from pipeline import promotion
@@ -273,7 +273,7 @@ def _active(context: Context, candidate: Scorer) -> Scorer | None:
     try:
         found = load(active.artifact, context.settings.model.device)
     except ModelError as problem:
-        out.print(f"not compared with the active {active.model_version}: {problem}")
+        err.print(f"not compared with the active {active.model_version}: {problem}")
         return None
     return found if found.model_version == active.model_version else None
 
