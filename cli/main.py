@@ -18,7 +18,6 @@ __all__ = ["app", "main"]
 
 GROUPS = (
     "start",
-    "doctor",
     "stages",
     "imports",
     "feeds",
