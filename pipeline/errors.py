@@ -17,6 +17,8 @@ BarographError                  anything we say to a user on purpose
     └── PortInUse               the address of a server of ours is taken
 """
 
+from datetime import timedelta
+
 __all__ = [
     "BarographError",
     "DeliveryFailed",
@@ -97,11 +99,15 @@ class SnapshotMissing(WorkError):
 
 
 class DeliveryFailed(WorkError):
-    """A channel refused a message or could not be reached; `unsure` where the message may have been taken."""
+    """A channel refused a message or could not be reached; `unsure` where the message may have been taken.
 
-    def __init__(self, message: str, *, unsure: bool = False) -> None:
+    `wait`: how long the other side asked to be left alone, where it did.
+    """
+
+    def __init__(self, message: str, *, unsure: bool = False, wait: timedelta | None = None) -> None:
         super().__init__(message)
         self.unsure = unsure
+        self.wait = wait
 
 
 class ReplayDiffers(WorkError):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from pipeline.ingest.addresses import same_house
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
+from pipeline.retry_after import asked_wait
 
 __all__ = [
     "LOCAL_FAULTS",
@@ -142,18 +142,8 @@ def news_of(before: FeedState, now: FeedState) -> str:
 
 def retry_after(header: str | None, at: datetime) -> datetime | None:
     """The time a Retry-After names (seconds or a date), kept within a minute and a day; None if it names none."""
-    text = (header or "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal():
-        asked = timedelta(seconds=min(int(text[:12]), int(LONGEST_WAIT.total_seconds())))
-    else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        asked = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - at
-    return at + min(max(asked, _RETRY_LEAST), LONGEST_WAIT)
+    asked = asked_wait(header, at)
+    return None if asked is None else at + min(max(asked, _RETRY_LEAST), LONGEST_WAIT)
 
 
 def _moving(state: FeedState, asked: str, moved_to: str | None, at: datetime) -> FeedState:

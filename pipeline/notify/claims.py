@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pipeline.notify.records import OutboxRow, Reason, Status, severity_rank
 
-__all__ = ["CLAIM_FOR", "MAX_ATTEMPTS", "MAX_UNSURE", "Claims", "backoff", "claims"]
+__all__ = ["CLAIM_FOR", "MAX_ATTEMPTS", "MAX_UNSURE", "Claims", "backoff", "bounded", "claims"]
 
 CLAIM_FOR = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
@@ -82,3 +82,8 @@ def backoff(notification_id: str, attempt: int) -> timedelta:
     """
     share = int(hashlib.sha256(f"{notification_id}:{attempt}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return timedelta(seconds=min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (attempt - 1)) * (0.75 + 0.5 * share))
+
+
+def bounded(asked: timedelta) -> timedelta:
+    """What a receiver asked to wait (Retry-After), an hour at most: an alert that comes a day late is none."""
+    return min(max(asked, timedelta(0)), timedelta(seconds=_LONGEST_DELAY))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from pipeline.notify import basis, reading
-from pipeline.notify.claims import CLAIM_FOR, MAX_ATTEMPTS, MAX_UNSURE, backoff, claims
+from pipeline.notify.claims import CLAIM_FOR, MAX_ATTEMPTS, MAX_UNSURE, backoff, bounded, claims
 from pipeline.notify.message import Message
 from pipeline.notify.records import Draft, OutboxRow, Outgoing, Status
 from pipeline.warehouse import Transaction
@@ -65,12 +65,13 @@ class Claimed:
 @dataclass(frozen=True)
 class Outcome:
     """How sending went: `error` None is accepted; `tried` False means that the turn never came; `unsure` that nobody
-    answered, but the message may have been taken."""
+    answered, but the message may have been taken; `wait` how long the receiver asked to be left alone."""
 
     notification_id: str
     error: str | None = None
     tried: bool = True
     unsure: bool = False
+    wait: timedelta | None = None
 
 
 def save(tx: Transaction, drafts: Sequence[Draft], messages: Mapping[str, Message]) -> bool:
@@ -210,7 +211,7 @@ def record(
     """Write how sending went; answers the status of each row that was written.
 
     What a channel accepted is `sent` even if the claim was lost meanwhile (it would be repeated otherwise); a failure
-    counts only while the claim is ours.
+    counts only while the claim is ours. A receiver that asked for time gets it for all that waits for it.
     """
     held = dict(
         tx.con.execute(
@@ -225,7 +226,18 @@ def record(
         if key in held and (held[key] == owner or (outcome.tried and outcome.error is None)):
             written.append(_after(outcome, rows[key], now))
     tx.upsert("notifications", pa.Table.from_pylist(written, _OUTCOME), ["notification_id"])
+    for outcome in outcomes:
+        if outcome.wait is not None:
+            _hold(tx, rows[outcome.notification_id].receiver, now + bounded(outcome.wait))
     return {str(row["notification_id"]): Status(str(row["status"])) for row in written}
+
+
+def _hold(tx: Transaction, receiver: str, until: datetime) -> None:
+    tx.con.execute(
+        "UPDATE notifications SET not_before = $1 WHERE receiver = $2 AND status IN ('pending', 'failed')"
+        " AND not_before < $1",
+        [until, receiver],
+    )
 
 
 def _after(outcome: Outcome, row: OutboxRow, now: datetime) -> dict[str, object]:

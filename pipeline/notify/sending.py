@@ -78,7 +78,7 @@ def _send_one(message: Outgoing, channel: Channel | None) -> Outcome:
     try:
         channel.send(message)
     except DeliveryFailed as error:
-        return Outcome(key, str(error), unsure=error.unsure)
+        return Outcome(key, str(error), unsure=error.unsure, wait=error.wait)
     # A channel is a stranger's code: whatever it raises, the other messages of this run must still be recorded.
     except Exception as error:
         logger.debug("channel %s raised", message.receiver, exc_info=True)

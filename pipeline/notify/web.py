@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline.context import utc_now
 from pipeline.errors import DeliveryFailed
 from pipeline.notify.forms import clean, masked
+from pipeline.retry_after import asked_wait
 
 __all__ = ["TIMEOUT_S", "hush", "post", "shown"]
 
@@ -30,7 +33,8 @@ def post(
     """One POST; any 2xx is acceptance. Redirects are not followed: they would carry the body to a stranger.
 
     Raises:
-        DeliveryFailed: refused, or nobody answered; `unsure` where the message may have been taken all the same.
+        DeliveryFailed: refused, or nobody answered; `unsure` where the message may have been taken all the same,
+            `wait` where the answer names a Retry-After.
     """
     timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     secrets = {url, urlsplit(url).path, urlsplit(url).query}
@@ -49,7 +53,14 @@ def post(
     if not answer.is_success:
         again = "it is tried again" if answer.status_code in _LATER or answer.status_code >= 500 else "mend the address"
         said = clean(masked(answer.text[:2000], secrets), 200)
-        raise DeliveryFailed(f"HTTP {answer.status_code}: {said or 'no reason given'}; {again}")
+        raise DeliveryFailed(f"HTTP {answer.status_code}: {said or 'no reason given'}; {again}", wait=_wait(answer))
+
+
+def _wait(answer: httpx.Response) -> timedelta | None:
+    """A date is held against the other side's own clock, where it says what that is."""
+    at = utc_now()
+    since = asked_wait(answer.headers.get("Date"), at)
+    return asked_wait(answer.headers.get("Retry-After"), at + since if since else at)
 
 
 def hush(name: str) -> None:

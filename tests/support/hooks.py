@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,9 +26,14 @@ class Taken:
 
 @dataclass
 class Hook:
-    """Remembers what arrived; the next of `behaves` says what it does: a status, `silent`, `reset`, or seconds."""
+    """Remembers what arrived; the next of `behaves` says what it does: a status, `silent`, `reset`, or seconds.
+
+    `refusing`: headers of every answer that is a refusal. `clock`: what its Date says, in seconds since 1970.
+    """
 
     behaves: list[int | str | float] = field(default_factory=list)
+    refusing: dict[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
     taken: list[Taken] = field(default_factory=list)
     port: int = 0
     scheme: str = "http"
@@ -54,6 +59,8 @@ class Hook:
             time.sleep(what)
             what = 200
         request.send_response(what)
+        for name, value in self.refusing.items() if int(what) >= 400 else ():
+            request.send_header(name, value)
         request.end_headers()
         request.wfile.write(b"refused for the test" if int(what) >= 400 else b"ok")
 
@@ -82,6 +89,9 @@ def hook(tls: ssl.SSLContext | None = None) -> Iterator[Hook]:
                 super().finish()
             except (OSError, ValueError):
                 self.close_connection = True
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(end.clock() if timestamp is None else timestamp)
 
         def log_message(self, *_: Any) -> None:
             pass

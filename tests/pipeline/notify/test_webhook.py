@@ -26,7 +26,7 @@ from tests.conftest import ROOT, MovableClock
 from tests.support.hooks import Hook, hook
 
 from .test_channels import outgoing
-from .world import article, decision, detection, fired, put, routed, rows
+from .world import NOW, article, decision, detection, fired, put, routed, rows
 
 SECRET = "hush-hush-hush"
 SCHEMA = ROOT / "docs" / "webhook.schema.json"
@@ -110,6 +110,40 @@ def test_a_channel_that_takes_and_stays_silent_gets_no_storm(
     assert {r["status"] for r in rows(context, "SELECT status FROM notifications WHERE receiver = 'hook'")} == {"dead"}
     letters = (context.settings.store.published.parent / "dead-letters.jsonl").read_text(encoding="utf-8")
     assert "it may have arrived" in letters
+
+
+@pytest.mark.parametrize(
+    ("asked", "minutes"),
+    [("1200", 20), ("Tue, 03 Mar 2026 12:30:00 GMT", 30), ("1000000000", 60)],
+    ids=["seconds", "date", "too long"],
+)
+def test_a_receiver_that_asks_for_time_gets_it_for_all_that_waits(
+    context: Context, clock: MovableClock, end: Hook, asked: str, minutes: int
+) -> None:
+    lanes = WebhookChannel.lanes
+    hooked(context, end, n=lanes + 2)
+    end.behaves, end.refusing = [429] * lanes, {"Retry-After": asked}
+    end.clock = lambda: clock.now.timestamp()
+    assert run(context).counts["sent"] == 0
+    tried = len(end.taken)
+    assert tried <= lanes
+    for before in (5, minutes - 1):
+        clock.now = NOW + timedelta(minutes=before)
+        run(context)
+    assert len(end.taken) == tried, "neither what was refused nor what waits behind it"
+    # What was refused itself waits out its own back-off, which may be longer by a quarter.
+    end.behaves, clock.now = [], NOW + timedelta(minutes=minutes * 1.25)
+    run(context)
+    assert {r["status"] for r in rows(context, "SELECT status FROM notifications WHERE receiver = 'hook'")} == {"sent"}
+
+
+def test_a_short_wait_shortens_no_back_off(context: Context, clock: MovableClock, end: Hook) -> None:
+    hooked(context, end)
+    end.behaves, end.refusing = [503], {"Retry-After": "0"}
+    run(context)
+    clock.now += timedelta(seconds=10)
+    run(context)
+    assert len(end.taken) == 1
 
 
 @pytest.mark.parametrize(("behaviour", "unsure"), [("reset", True), (404, False), (429, False)])
