@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ from cli.common import ConfigOption, JsonOption, emit, opened, out
 from pipeline.context import Context
 from pipeline.errors import DeliveryFailed, InputError
 
-__all__ = ["register"]
+__all__ = ["register", "sent_to_all"]
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +83,7 @@ def _told(route: Any) -> dict[str, Any]:
 
 
 def _labels(given: list[str]) -> Mapping[str, str]:
-    from pipeline.notify.labels import check_labels
+    from pipeline.notify.labels import check_labels, check_values
 
     found: dict[str, str] = {}
     for text in given:
@@ -93,9 +93,28 @@ def _labels(given: list[str]) -> Mapping[str, str]:
         found[name.strip()] = value.strip()
     try:
         check_labels(found)
+        check_values({name: (value,) for name, value in found.items()})
     except ValueError as error:
         raise InputError(f"--label: {error}.") from error
     return found
+
+
+def sent_to_all(context: Context) -> Iterator[tuple[str, str, str | None]]:
+    """Send a test message to every address of routes.toml: its name, where it leads (masked), what went wrong or None.
+
+    Raises:
+        RulesError: routes.toml cannot be used.
+    """
+    from pipeline.notify.channels import channels_for
+    from pipeline.notify.routes import DEAD_LETTERS, load
+    from pipeline.settings import file_or_default
+
+    path = file_or_default(context.settings.notify.routes)
+    routes = load(path)
+    channels = channels_for(routes, context.settings.store.published.parent, path)
+    for address in routes.addresses:
+        if address != DEAD_LETTERS:
+            yield address, channels[address].describe(), _sent(context, address, channels[address])
 
 
 def _sent(context: Context, address: str, channel: Any) -> str | None:

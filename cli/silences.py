@@ -133,7 +133,7 @@ def _expire(
 
 
 def _matchers(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    from pipeline.notify.labels import check_labels
+    from pipeline.notify.labels import check_labels, check_values
 
     found: dict[str, list[str]] = {}
     for text in given:
@@ -143,6 +143,7 @@ def _matchers(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
         found.setdefault(label.strip(), []).append(value.strip())
     try:
         check_labels(found)
+        check_values(found)
     except ValueError as error:
         raise InputError(f"--match: {error}.") from error
     return {label: tuple(values) for label, values in found.items()}

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-__all__ = ["LABELS", "check_labels", "duration", "matches"]
+from pipeline.incidents import Severity
+
+__all__ = ["LABELS", "check_labels", "check_values", "duration", "matches"]
 
 LABELS = ("kind", "rule", "scope", "key", "severity", "tier", "incident_id")
 _OF_RULE = re.compile(r"label\.\w+")
@@ -20,6 +22,13 @@ def check_labels(names: Iterable[str]) -> None:
         if name not in LABELS and not _OF_RULE.fullmatch(name):
             known = ", ".join(LABELS)
             raise ValueError(f"no label is named {name}; they are {known}, and label.NAME for the labels of a rule")
+
+
+def check_values(matchers: Mapping[str, Iterable[str]]) -> None:
+    """Raises ValueError where a severity is none of ours: what waits for it would wait for ever."""
+    for value in matchers.get("severity", ()):
+        if value not in set(Severity):
+            raise ValueError(f"no severity is named {value}; they are {', '.join(Severity)}")
 
 
 def matches(matchers: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import RulesError
-from pipeline.notify.labels import check_labels, duration, matches
+from pipeline.notify.labels import check_labels, check_values, duration, matches
 from pipeline.notify.quiet import QuietHours
 
 __all__ = ["DEAD_LETTERS", "Heartbeat", "Match", "Route", "Routes", "load"]
@@ -47,7 +47,9 @@ class Route(BaseModel):
         if not isinstance(value, Mapping):
             raise ValueError("must be a table of labels")
         check_labels(value)
-        return {k: (str(v),) if isinstance(v, str | int) else v for k, v in value.items()}
+        found = {k: (str(v),) if isinstance(v, str | int) else v for k, v in value.items()}
+        check_values({k: v for k, v in found.items() if isinstance(v, list | tuple)})
+        return found
 
     @field_validator("group_by")
     @classmethod

@@ -75,6 +75,7 @@ def test_labels_show_who_would_be_told_and_how(barograph: Run, tmp_path: Path) -
     ("arguments", "says"),
     [
         (("--label", "colour=red"), "no label is named colour"),
+        (("--label", "severity=loud"), "no severity is named loud; they are info, warning, error, critical"),
         (("--label", "red"), "write LABEL=VALUE"),
         (("--receiver", "nobody"), "no address of a receiver 'nobody'"),
     ],

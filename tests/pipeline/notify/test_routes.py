@@ -76,6 +76,7 @@ def test_the_file_that_ships_can_be_used(tmp_path: Path) -> None:
         (GOOD.replace('"30s"', '"2h"'), "route.1.group_wait.*at most 1h"),
         (GOOD.replace('"30s"', '"soon"'), "not a time"),
         (GOOD.replace("severity =", "colour ="), "no label is named colour"),
+        (GOOD.replace('"critical"', '"loud"'), "no severity is named loud; they are info, warning, error, critical"),
         (GOOD.replace('"30s"', '"30s"\ngroup_interval = "1s"'), "route.1.group_interval.*between 1m and 1d"),
         (GOOD.replace('"30s"', '"30s"\ngroup_interval = "5h"'), "route.1.*shorter than group_interval"),
         (GOOD.replace('"30s"', '"30s"\ngroup_by = ["colour"]'), "route.1.group_by.*no label is named colour"),
