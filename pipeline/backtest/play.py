@@ -6,19 +6,21 @@ The decisions are those of `detect` (`detect.lives`); only the passes between ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from pipeline.detect.findings import Finding
 from pipeline.detect.lives import Move, decide
-from pipeline.detect.reading import MEMORY
+from pipeline.detect.reading import memory
 from pipeline.detect.rules import Kind, Rule, Rules
-from pipeline.incidents import Action, Incident
+from pipeline.incidents import Action, Event, Incident
 
-__all__ = ["Life", "Seen", "play"]
+__all__ = ["Given", "Life", "Seen", "play"]
 
+Given = Callable[[], Mapping[str, Any]]
 
 # As `[detect] horizon_hours` ships.
 HORIZON = timedelta(hours=48)
@@ -26,18 +28,23 @@ HORIZON = timedelta(hours=48)
 
 @dataclass(frozen=True)
 class Seen:
-    """A finding and when it would have been made; `until`: it stays true until then (health), else just that once."""
+    """A finding and when it would have been made; `until`: it stays true until then (health), else just that once.
+
+    `given`: makes what the finding was computed from, as evidence keeps it, where the backtest was asked for it.
+    """
 
     finding: Finding
     at: datetime
     until: datetime | None = None
+    given: Given | None = None
 
 
 @dataclass(frozen=True)
 class Life:
     """An incident that fired: as it stood at the end, when it fired (again, where it was reopened), and on what.
 
-    `escalations`: how often somebody would have been told that it is worse or confirmed.
+    `escalations`: how often somebody would have been told that it is worse or confirmed. `events`: its steps; `told`:
+    what those of them rest on that somebody would have been told of.
     """
 
     incident: Incident
@@ -45,6 +52,8 @@ class Life:
     finding: Finding
     reopened: int
     escalations: int
+    events: tuple[Event, ...] = ()
+    told: tuple[tuple[Event, Seen], ...] = ()
 
 
 def play(found: Iterable[Seen], rules: Rules, end: datetime, horizon: timedelta = HORIZON) -> list[Life]:
@@ -67,6 +76,7 @@ class _Series:
 
     def __init__(self, rule: Rule, rules: Rules, horizon: timedelta) -> None:
         self.rule, self.rules, self.horizon = rule, rules, horizon
+        self.memory = memory(rules, horizon)
         self.found: list[Seen] = []
         self.known: dict[str, Incident] = {}
         self.moves: list[Move] = []
@@ -104,7 +114,7 @@ class _Series:
         return min(fades, incident.opened_at + self.rule.pending_for) if incident.fired_at is None else fades
 
     def _decide(self, now: datetime) -> None:
-        past = [one for one in self.known.values() if one.is_open or now - (one.resolved_at or now) <= MEMORY]
+        past = [one for one in self.known.values() if one.is_open or now - (one.resolved_at or now) <= self.memory]
         known = {past[0].dedup_key: past} if past else {}
         moves = decide([one.finding for one in self._still(now)], known, self.rules, now)
         self.known |= {move.incident.incident_id: move.incident for move in moves}
@@ -117,18 +127,19 @@ class _Series:
         recent = [one for one in self.found if one.finding.detection.seen_until > now - self.horizon]
         return recent[-1:] if self.rule.kind is Kind.EVENT else recent
 
+    def _seen(self, finding: Finding) -> Seen:
+        return next(one for one in self.found if one.finding is finding)
+
     def _lives(self) -> list[Life]:
         lives = []
         for incident in self.known.values():
-            steps = [
-                (event, finding)
-                for move in self.moves
-                if move.incident.incident_id == incident.incident_id
-                for event, finding in zip(move.events, move.findings, strict=True)
-            ]
+            moves = [move for move in self.moves if move.incident.incident_id == incident.incident_id]
+            steps = [both for move in moves for both in zip(move.events, move.findings, strict=True)]
             fired = next(((e, f) for e, f in steps if e.action is Action.FIRE and f is not None), None)
             if fired is not None and fired[1] is not None:
                 count = [event.action for event, _ in steps]
                 again, worse = count.count(Action.REOPEN), count.count(Action.ESCALATE)
-                lives.append(Life(incident, fired[0].happened_at, fired[1], again, worse))
+                events = tuple(event for event, _ in steps)
+                told = tuple((event, self._seen(one)) for move in moves for event, one in move.evident())
+                lives.append(Life(incident, fired[0].happened_at, fired[1], again, worse, events, told))
         return lives

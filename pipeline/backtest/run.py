@@ -17,12 +17,13 @@ import pandas as pd
 
 from pipeline import health
 from pipeline.backtest.known import GRACE, Known
-from pipeline.backtest.play import HORIZON, Life, Seen, play
+from pipeline.backtest.play import HORIZON, Given, Life, Seen, play
 from pipeline.context import Progress, silent
-from pipeline.detect import events, feeds
+from pipeline.detect import events, feeds, inputs, judging
 from pipeline.detect.budgets import HISTORY, Limit, Tally, limit_for, tally
 from pipeline.detect.events import Sighting
-from pipeline.detect.findings import confirmed, tier_in
+from pipeline.detect.excess import MARKET
+from pipeline.detect.findings import Finding, Labels, confirmed, tier_in
 from pipeline.detect.fits import BUCKET
 from pipeline.detect.past import Stretch, finder, stretches
 from pipeline.detect.rules import Health, Kind, Rule, Rules
@@ -32,6 +33,7 @@ from pipeline.watchlists import WatchLists
 __all__ = ["Played", "simulate"]
 
 _HOUR = timedelta(hours=1)
+_NOTHING = pd.DataFrame(columns=["scope", "key", "grain"])
 
 
 @dataclass
@@ -54,29 +56,63 @@ def simulate(
     end: datetime,
     *,
     horizon: timedelta = HORIZON,
+    freeze: bool = False,
     progress: Progress = silent,
 ) -> list[Played]:
-    """Each rule of the file from `start` to `end` (UTC midnights), in the order of the file."""
+    """Each rule of the file from `start` to `end` (UTC midnights), in the order of the file.
+
+    `freeze`: each finding can also say what it was computed from (`Seen.given`); the whole past stays in memory then.
+    """
+    given = _Giving(watched, known.labels) if freeze else None
     played = {rule.name: Played(rule) for rule in rules.rules}
     found: list[Seen] = []
     for grain in BUCKET:
         ours = [rule for rule in _series_rules(rules) if rule.grain == grain]
         if ours:
-            found += _of_series(known, ours, rules, watched, model_version, start, end, played, progress)
+            found += _of_series(known, ours, rules, watched, model_version, start, end, played, given, progress)
     for rule in rules.of(Kind.EVENT):
-        found += _of_events(known, rule, rules, watched, model_version, start, horizon)
+        found += _of_events(known, rule, rules, watched, model_version, start, horizon, given)
         played[rule.name].series = sum(
             rule.selects(name, tier_in(watched, rule, name)) for name in sorted(watched.entities())
         )
     for rule in rules.of(Kind.HEALTH):
         if rule.what is Health.BLIND_SPOT:
-            found += _blind_spots(known.trends, rule, rules, start)
-        else:
-            found += _late_feeds(known.feeds, rule, rules, start, end)
+            found += _blind_spots(known.trends, rule, rules, start, given)
+        elif rule.what is Health.LATE_FEED:
+            found += _late_feeds(known.feeds, rule, rules, start, end, given)
             played[rule.name].series = len(known.feeds)
     for life in play((one for one in found if one.at >= start), rules, end, horizon):
         played[life.incident.rule].lives.append(life)
     return list(played.values())
+
+
+@dataclass(frozen=True)
+class _Giving:
+    """Remembers what findings were computed from, so that evidence can be made of those that somebody is told of."""
+
+    watched: WatchLists
+    labels: Labels
+
+    def of_stretch(self, stretch: Stretch) -> Callable[[Finding], Given]:
+        """Of the findings of one stretch."""
+        usual = {stretch.grain: stretch.usual}
+        seen = judging.Seen(stretch.trends, stretch.fits, (), (), self.labels, usual)
+        return lambda finding: self._given(seen, finding, stretch.start, stretch.end)
+
+    def of_now(
+        self,
+        finding: Finding,
+        oldest: datetime,
+        now: datetime,
+        sightings: Sequence[Sighting] = (),
+        feeds: Sequence[FeedHistory] = (),
+        trends: pd.DataFrame = _NOTHING,
+    ) -> Given:
+        """Of a finding of one moment."""
+        return self._given(judging.Seen(trends, _NOTHING, sightings, feeds, self.labels), finding, oldest, now)
+
+    def _given(self, seen: judging.Seen, finding: Finding, oldest: datetime, now: datetime) -> Given:
+        return lambda: inputs.as_json(seen, finding, self.watched, oldest, now)
 
 
 def _series_rules(rules: Rules) -> list[Rule]:
@@ -92,11 +128,12 @@ def _of_series(
     start: datetime,
     end: datetime,
     played: dict[str, Played],
+    given: _Giving | None,
     progress: Progress,
 ) -> Iterator[Seen]:
     grain = ours[0].grain
     rows = known.trends
-    rows = rows[(rows["grain"] == grain) & rows["scope"].isin({rule.scope for rule in ours})]
+    rows = rows[(rows["grain"] == grain) & rows["scope"].isin({MARKET[0], *(rule.scope for rule in ours)})]
     # A budget is set from what was judged before; the first days of the span must not find it without a past.
     first = start - HISTORY[grain] if any(rule.budget for rule in ours) else start
     if len(rows):
@@ -107,6 +144,7 @@ def _of_series(
     for done, stretch in enumerate(stretches(rows, grain, first, end, model_version, volumes=volumes)):
         progress(f"judge {grain}s", done, total)
         find = finder(stretch, rules, known.labels, watched)
+        gives = given.of_stretch(stretch) if given else None
         for rule in ours:
             active = _limited(rule, tallies[rule.name], stretch, played[rule.name], start)
             counted = _count(rule, watched, stretch, find if rule.budget else None)
@@ -115,7 +153,11 @@ def _of_series(
                 played[rule.name].series = max(played[rule.name].series, counted.series)
                 played[rule.name].weeks_judged += stretch.weeks if counted.tests else 0.0
                 grace = GRACE if grain == "day" else timedelta(0)
-                yield from (Seen(one, one.end + grace) for one in find(active) if one.end > start)
+                yield from (
+                    Seen(one, one.end + grace, given=gives(one) if gives else None)
+                    for one in find(active)
+                    if one.end > start
+                )
 
 
 def _limited(rule: Rule, tallies: list[Tally], stretch: Stretch, played: Played, start: datetime) -> Rule:
@@ -140,6 +182,7 @@ def _of_events(
     model_version: str,
     start: datetime,
     horizon: timedelta,
+    given: _Giving | None,
 ) -> Iterator[Seen]:
     """The findings of every moment at which an article about a watched name, or one more of its story, was known."""
     severe = [
@@ -156,7 +199,8 @@ def _of_events(
         for at in sorted(moment for moment in moments if moment >= start):
             then = [_as_of(one, known, at) for one in ours if at - horizon < one.known_at <= at]
             for finding in confirmed(events.findings(then, rule, rules, known.labels, watched, model_version, at)):
-                yield Seen(finding, at)
+                gives = given.of_now(finding, at - horizon, at, sightings=then) if given else None
+                yield Seen(finding, at, given=gives)
 
 
 def _as_of(one: Sighting, known: Known, at: datetime) -> Sighting:
@@ -164,18 +208,21 @@ def _as_of(one: Sighting, known: Known, at: datetime) -> Sighting:
     return replace(one, owners=tuple(sorted({telling.owner for telling in told if telling.known_at <= at})))
 
 
-def _blind_spots(trends: pd.DataFrame, rule: Rule, rules: Rules, start: datetime) -> Iterator[Seen]:
+def _blind_spots(
+    trends: pd.DataFrame, rule: Rule, rules: Rules, start: datetime, given: _Giving | None
+) -> Iterator[Seen]:
     market = trends[(trends["scope"] == "market") & (trends["grain"] == "hour")]
     market = market[(market["coverage"] < rule.min_coverage) & (market["bucket_start"] >= pd.Timestamp(start))]
     for place in range(len(market)):
         row = market.iloc[place : place + 1]
         end = pd.Timestamp(row["bucket_start"].iloc[0]).to_pydatetime().astimezone(UTC) + _HOUR
         for finding in feeds.blind_spots(row, rule, rules, end):
-            yield Seen(finding, end, end + _HOUR)
+            gives = given.of_now(finding, start, end, trends=row) if given else None
+            yield Seen(finding, end, end + _HOUR, gives)
 
 
 def _late_feeds(
-    all_: Sequence[FeedHistory], rule: Rule, rules: Rules, start: datetime, end: datetime
+    all_: Sequence[FeedHistory], rule: Rule, rules: Rules, start: datetime, end: datetime, given: _Giving | None
 ) -> Iterator[Seen]:
     """Each silence of a feed that was called late while it lasted, from the first full hour at which it was."""
     since, until = health.hours_of(start), health.hours_of(end)
@@ -188,9 +235,11 @@ def _late_feeds(
         # Shorter silences than this are improbable at no hour of a feed that publishes as evenly as most.
         least = -np.log(rule.p_limit) / 2 * np.diff(times).mean()
         for i in np.flatnonzero((gaps > max(least, 1.0)) & (ends > since)):
-            late = _first_late(replace(feed, arrivals=times[: i + 1]), float(times[i]), float(ends[i]), rule, rules)
+            then = replace(feed, arrivals=times[: i + 1])
+            late = _first_late(then, float(times[i]), float(ends[i]), rule, rules)
             if late is not None and late.at >= start:
-                yield late
+                gives = given.of_now(late.finding, start, late.at, feeds=(then,)) if given else None
+                yield replace(late, given=gives)
 
 
 def _first_late(feed: FeedHistory, last: float, end: float, rule: Rule, rules: Rules) -> Seen | None:

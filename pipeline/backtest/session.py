@@ -42,14 +42,18 @@ class Session:
     end: datetime
     known: Known
 
+    @property
+    def horizon(self) -> timedelta:
+        """Buckets and articles older than this never open an incident."""
+        return timedelta(hours=self.context.settings.detect.horizon_hours)
+
     def run(
         self, rules: Rules, watched: WatchLists, episodes: Sequence[Episode] = (), *, evidence: bool = True
     ) -> Result:
         """Play one rule file; its alerts come with the articles known at firing (unless not `evidence`)."""
         watched = watched.with_families(self.known.parents)
-        horizon = timedelta(hours=self.context.settings.detect.horizon_hours)
         played = simulate(
-            self.known, rules, watched, self.model.model_version, self.start, self.end, horizon=horizon,
+            self.known, rules, watched, self.model.model_version, self.start, self.end, horizon=self.horizon,
             progress=self.context.progress,
         )  # fmt: skip
         lives = sorted((life for one in played for life in one.lives), key=lambda life: life.fired_at)
@@ -89,6 +93,8 @@ class Session:
         notes = []
         if rules.of(Kind.HEALTH) and not self.known.feeds:
             notes.append("no feed was polled in this store: rules of kind health have nothing to watch")
+        if any(rule.scope == "pipeline" for rule in rules.of(Kind.HEALTH)):
+            notes.append("how the pipeline itself stood is not simulated: its rules have nothing to watch")
         if self.known.late:
             told = f"{self.known.late:,} of {self.known.articles:,} articles became known more than an hour after their"
             notes.append(f"{told} day and were not tested; `detect` would have seen them later")

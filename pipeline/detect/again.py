@@ -16,6 +16,9 @@ from pipeline.detect.rules import Rule, Rules, parse
 from pipeline.incidents import Event, fold, step
 from pipeline.watchlists import WatchLists
 
+# What decisions of earlier versions do not say.
+_LATER = ("excess_p", "tier")
+
 __all__ = ["decided", "found_in", "rule_of", "stepped"]
 
 
@@ -62,6 +65,7 @@ def decided(told: Mapping[str, Any], given: Mapping[str, Any], rules_text: str, 
         return None
     standing = {name: told[name] for name in STANDING}
     payload = decision(event, finding, standing, told["pieces"])
+    payload = {name: value for name, value in payload.items() if name in told or name not in _LATER}
     return json.dumps(payload, sort_keys=True, ensure_ascii=False)
 
 

@@ -41,7 +41,8 @@ __all__ = [
 
 # What of a decision is not the finding's: it is kept as it stood, and taken from there when the decision is replayed.
 STANDING = (
-    "configurations", "demo", "model_version", "negative_limit", "rule_author", "rule_effective_at", "versions",
+    "configurations", "demo", "model_version", "negative_limit", "rule_author", "rule_effective_at", "simulated",
+    "versions",
 )  # fmt: skip
 _LIBRARIES = ("barograph", "duckdb", "numpy", "pandas", "scipy")
 _COLUMNS = (
@@ -116,6 +117,7 @@ class World:
             "negative_limit": self.negative_limit,
             "rule_author": rule.author if rule else None,
             "rule_effective_at": _iso(rule.since) if rule else None,
+            "simulated": False,
             "versions": versions(),
         }
 
@@ -230,7 +232,6 @@ def decision(event: Event, finding: Finding, standing: Mapping[str, Any], counts
         "scope": detection.scope,
         "seq": event.seq,
         "severity": detection.severity.value,
-        "simulated": False,
         "single_source": detection.single_source,
         "story_count": None,
         "summary": detection.summary,

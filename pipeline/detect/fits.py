@@ -57,7 +57,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Fit:
-    """One row of `fits`. `parameters` is what `series.expected.judge` reads; empty of rates where status is not ok."""
+    """One row of `fits`. `parameters` is what `series.expected.judge` reads; empty of rates where status is not ok.
+
+    Their `span` is the past that they were made from: start of its first bucket, end of its last one.
+    """
 
     scope: str
     key: str
@@ -128,7 +131,7 @@ def fit(
             at,
             status[i],
             int(buckets[i]),
-            _parameters(found, i, float(stories[i]), curves[i])
+            _parameters(found, i, float(stories[i]), curves[i]) | {"span": [first.isoformat(), stop.isoformat()]}
             if ok[i]
             else {"stories": float(stories[i]), "began": began.isoformat()},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +11,25 @@ import numpy as np
 import pandas as pd
 
 from pipeline.detect.events import Sighting
+from pipeline.detect.excess import MARKET
 from pipeline.detect.findings import Finding, Labels
 from pipeline.detect.judging import Seen
+from pipeline.detect.ourselves import Failing, Vitals
 from pipeline.detect.rules import Health, Kind
 from pipeline.detect.volume import Usual
 from pipeline.health import WINDOW_HOURS
 from pipeline.local_time import LocalTime
+from pipeline.machine import Disk
 from pipeline.series.coverage import FeedHistory
 from pipeline.watchlists import WatchList, WatchLists
 
 __all__ = ["as_json", "narrowed", "read"]
 
+_MOMENTS = ("article_at", "waiting_since", "published_at")
+
 
 def narrowed(seen: Seen, finding: Finding) -> Seen:
-    """The part of `seen` from which the finding comes: one series, one name or one feed."""
+    """The part of `seen` from which the finding comes: one series (of shares the market too), one name or one feed."""
     rule, found = finding.rule, finding.detection
     nothing = Seen(seen.trends.iloc[:0], seen.fits.iloc[:0], (), (), _label(finding))
     if rule.kind is Kind.EVENT:
@@ -32,6 +38,8 @@ def narrowed(seen: Seen, finding: Finding) -> Seen:
     if rule.what is Health.LATE_FEED:
         feeds = tuple(_recent(one) for one in seen.feeds if one.feed_id == found.key)
         return Seen(nothing.trends, nothing.fits, (), feeds, nothing.labels)
+    if rule.scope == "pipeline":
+        return Seen(nothing.trends, nothing.fits, (), (), nothing.labels, vitals=seen.vitals)
     grain = "hour" if rule.kind is Kind.HEALTH else rule.grain
     trends, fits = seen.of_series(rule.scope, found.key, grain)
     if rule.kind is Kind.HEALTH:
@@ -39,7 +47,14 @@ def narrowed(seen: Seen, finding: Finding) -> Seen:
     if rule.kind is Kind.VOLUME:
         usual = {grain: _one(seen.usual[grain], rule.scope, found.key)}
         return Seen(trends, nothing.fits, (), (), nothing.labels, usual)
+    if rule.scope != MARKET[0]:
+        of_market = seen.of_series(*MARKET, grain)
+        trends, fits = (_both(*pair) for pair in zip((trends, fits), of_market, strict=True))
     return Seen(trends, fits, (), (), nothing.labels)
+
+
+def _both(ours: pd.DataFrame, market: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([ours, market], ignore_index=True) if len(market) else ours
 
 
 def as_json(seen: Seen, finding: Finding, watched: WatchLists, oldest: datetime, now: datetime) -> dict[str, Any]:
@@ -70,6 +85,8 @@ def as_json(seen: Seen, finding: Finding, watched: WatchLists, oldest: datetime,
         told["sightings"] = [
             {**vars(one), "owners": list(one.owners), "known_at": one.known_at.isoformat()} for one in part.sightings
         ]
+    if finding.rule.scope == "pipeline":
+        told["vitals"] = _vitals(part.vitals)
     if part.feeds:
         told["feeds"] = [_feed(one) for one in part.feeds]
     return told
@@ -95,7 +112,8 @@ def read(told: Mapping[str, Any], scope: str, key: str) -> tuple[Seen, WatchList
         for one in told.get("sightings", ())
     )
     feeds = tuple(_history(one) for one in told.get("feeds", ()))
-    seen = Seen(_table(told.get("trends")), _table(told.get("fits")), sightings, feeds, labels, usual)
+    vitals = _read_vitals(told["vitals"]) if "vitals" in told else Vitals()
+    seen = Seen(_table(told.get("trends")), _table(told.get("fits")), sightings, feeds, labels, usual, vitals)
     return seen, WatchLists(tuple(_list(one, key) for one in told["watchlists"]))
 
 
@@ -146,6 +164,19 @@ def _history(told: Mapping[str, Any]) -> FeedHistory:
         told["feed_id"], told["publisher"], told["title"], told["added"], empty,
         np.array(told["arrivals"], np.float64), empty, np.inf if told["removed"] is None else told["removed"], place,
     )  # fmt: skip
+
+
+def _vitals(vitals: Vitals) -> dict[str, Any]:
+    told = asdict(vitals)
+    for name in _MOMENTS:
+        told[name] = told[name].isoformat() if told[name] else None
+    return told | {"failing": [{**one, "since": one["since"].isoformat()} for one in told["failing"]]}
+
+
+def _read_vitals(told: Mapping[str, Any]) -> Vitals:
+    moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in _MOMENTS}
+    failing = tuple(Failing(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in told["failing"])
+    return Vitals(**{**told, **moments, "failing": failing, "disk": Disk(**told["disk"]) if told["disk"] else None})
 
 
 def _frame(frame: pd.DataFrame) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.detect import events, feeds, shares, volume
+from pipeline.detect import events, feeds, ourselves, shares, volume
 from pipeline.detect.findings import Finding, Labels, confirmed
+from pipeline.detect.ourselves import Vitals
 from pipeline.detect.rules import Health, Kind, Rule, Rules
 from pipeline.detect.shares import Judged
 from pipeline.detect.volume import Usual
@@ -44,7 +45,10 @@ class _Places:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one pass read. `trends` and `fits` are as `reading` answers them; `usual` by grain, for rules of volume."""
+    """What one pass read. `trends` and `fits` are as `reading` answers them; `usual` by grain, for rules of volume.
+
+    `vitals`: how the pipeline itself stood.
+    """
 
     trends: pd.DataFrame
     fits: pd.DataFrame
@@ -52,6 +56,7 @@ class Seen:
     feeds: Sequence[FeedHistory]
     labels: Labels
     usual: Mapping[str, Usual] = field(default_factory=dict)
+    vitals: Vitals = field(default_factory=Vitals)
 
     @cached_property
     def _places(self) -> tuple[_Places, _Places]:
@@ -79,13 +84,15 @@ def findings_of(
 ) -> Iterator[Finding]:
     """The findings of one rule. `judged`: of `seen`, so that it is made once for all rules.
 
-    While no model is active (`model_version` '') only feeds are watched.
+    While no model is active (`model_version` '') only feeds and the pipeline itself are watched.
     """
     if rule.kind is Kind.HEALTH:
         if rule.what is Health.LATE_FEED:
             yield from feeds.late_feeds(list(seen.feeds), rule, rules, now)
-        else:
+        elif rule.what is Health.BLIND_SPOT:
             yield from feeds.blind_spots(seen.trends, rule, rules, now)
+        else:
+            yield from ourselves.findings(seen.vitals, rule, rules, now)
         return
     if not model_version:
         return

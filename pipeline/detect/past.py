@@ -31,13 +31,18 @@ Finder = Callable[[Rule], Iterable[Finding]]
 
 @dataclass(frozen=True)
 class Stretch:
-    """The buckets from `start` to `end`, all closed, judged by the fits and the usual volume of `start`."""
+    """The buckets from `start` to `end`, all closed, judged by the fits and the usual volume of `start`.
+
+    `trends`, `fits`: what `judged` was made from.
+    """
 
     grain: str
     start: datetime
     end: datetime
     judged: Judged
     usual: Usual
+    trends: pd.DataFrame
+    fits: pd.DataFrame
 
     @property
     def weeks(self) -> float:
@@ -77,9 +82,10 @@ def stretches(
         fits = fit_rows(fit(past, grain, at, model_version, began)).to_pandas()
         ours = _for_days(fits, at, until)
         known = pd.concat([lead, ours], ignore_index=True) if len(lead) else ours
-        judged = shares.judged(between(at - LEAD, until), known, until)
+        ours_and_lead = between(at - LEAD, until)
+        judged = shares.judged(ours_and_lead, known, until)
         usual = volume.usual(past if volumes else past.iloc[:0], grain, at, began)
-        yield Stretch(grain, at, until, judged, usual)
+        yield Stretch(grain, at, until, judged, usual, ours_and_lead, known)
         lead, at = _for_days(fits, until - LEAD, until), until
 
 

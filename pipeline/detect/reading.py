@@ -13,17 +13,29 @@ import pyarrow as pa
 from models.taxonomy import taxonomy
 from pipeline.detect.findings import Labels
 from pipeline.detect.fits import BUCKET, GUARD, WINDOW, Fit, Status
+from pipeline.detect.rules import Rules
 from pipeline.incidents import Action, Event, Incident, Reason, Severity, fold
 
-__all__ = ["TRENDS", "began", "fit_rows", "fits_for", "keys_of", "labels", "lives", "missing_days", "past_of", "recent"]
+__all__ = [
+    "TRENDS",
+    "began",
+    "fit_rows",
+    "fits_for",
+    "keys_of",
+    "labels",
+    "lives",
+    "memory",
+    "missing_days",
+    "past_of",
+    "recent",
+]
 
 _COUNTS = """
     SELECT bucket_start, grain, scope, key, model_version, news_volume, story_count, negative_stories, owners,
            covered / expected AS coverage, recorded_at AS counted_at
     FROM trends WHERE model_version = $model_version"""
 TRENDS = ("bucket_start", "scope", "key", "story_count", "negative_stories")
-# A key's resolved incidents are remembered this long, so that what they told does not alarm again.
-MEMORY = timedelta(days=30)
+_MEMORY = timedelta(days=30)
 
 
 def recent(
@@ -118,13 +130,22 @@ def fit_rows(fits: Sequence[Fit]) -> pa.Table:
     )
 
 
-def lives(con: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, list[Incident]]:
-    """Open incidents, and those resolved of late, folded from their events: dedup key -> oldest first."""
+def memory(rules: Rules, horizon: timedelta) -> timedelta:
+    """How long a key's resolved incidents are remembered, so that what they told does not alarm again.
+
+    Thirty days, but never shorter than the longest cooldown in force, nor than `horizon`: so long the same article or
+    bucket is found again. (What a receiver was told, `repeat_interval` with it, is read from `notifications`, all.)
+    """
+    return max(_MEMORY, horizon, *(rule.cooldown for rule in rules.rules))
+
+
+def lives(con: duckdb.DuckDBPyConnection, since: datetime) -> dict[str, list[Incident]]:
+    """Open incidents, and those resolved `since` then, folded from their events: dedup key -> oldest first."""
     rows = con.execute(
         "SELECT e.event_id, e.incident_id, e.seq, e.happened_at, e.action, e.reason, e.severity, e.actor, e.detail"
         " FROM incident_events AS e WHERE e.incident_id IN (SELECT incident_id FROM incidents"
         " WHERE state <> 'resolved' OR resolved_at >= $since) ORDER BY e.incident_id, e.seq",
-        {"since": now - MEMORY},
+        {"since": since},
     ).fetchall()
     events: dict[str, list[Event]] = {}
     for row in rows:

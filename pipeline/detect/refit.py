@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from pipeline.context import Progress, silent
-from pipeline.detect import again, events, fits, inputs, reading, volume
+from pipeline.detect import again, events, fits, inputs, reading, vitals, volume
 from pipeline.detect.findings import Finding
 from pipeline.detect.judging import Seen
 from pipeline.detect.rules import Health, Kind, Rule
@@ -26,7 +25,8 @@ TOLERANCE = 1e-6
 # Coverage moves with every later minute of an open hour: it is shown, and no decision about articles rests on it.
 _NOT_COMPARED = ("coverage", "limit")
 _READ_AT = "SELECT max(read_at) FROM rebuilds WHERE model_version = ? AND recorded_at <= ?"
-_COUNTS = ("bucket_start", "grain", "scope", "key", "story_count", "negative_stories")
+_SERIES = ("scope", "key", "grain")
+_COUNTS = ("bucket_start", *_SERIES, "story_count", "negative_stories")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def differences(told: Mapping[str, Any], refitted_: Refitted) -> list[str]:
 def _unlike(where: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for name in sorted(before.keys() | now.keys()):
-            if name in _NOT_COMPARED or (not where and name not in before):
+            # What `before` does not say, its version did not record.
+            if name in _NOT_COMPARED or name not in before:
                 continue
             yield from _unlike(f"{where}.{name}".lstrip("."), before.get(name), now.get(name))
     elif isinstance(before, list | tuple) and isinstance(now, list | tuple) and len(before) == len(now):
@@ -96,9 +97,13 @@ def _seen(
         feeds = [one for one in histories(con, now) if one.feed_id == told["key"]]
         return replace(kept, feeds=tuple(feeds)), []
     version, limit = told["model_version"], told["negative_limit"]
+    if rule.scope == "pipeline":
+        # Disk and snapshot stand in no base table: they are taken as kept.
+        store = vitals.of_store(con, version, histories(con, now), now)
+        return replace(kept, vitals=replace(store, disk=kept.vitals.disk, published_at=kept.vitals.published_at)), []
     as_of = _read_at(con, version, kept.trends["counted_at"].max()) if version else now
     days = sorted({moment.date() for moment in pd.to_datetime(kept.trends["bucket_start"], utc=True)})
-    recounted = _of_series(_rebuilt(con, version, limit, days, as_of, progress), rule, told["key"], kept)
+    recounted = _of_series(_rebuilt(con, version, limit, days, as_of, progress), kept)
     counted = list(_counted_otherwise(kept.trends, recounted))
     trends = _with_counts(kept.trends, recounted)
     if rule.kind is Kind.HEALTH:
@@ -111,15 +116,13 @@ def _seen(
             trends=trends,
             usual={rule.grain: volume.usual(past, rule.grain, usual.at, reading.began(con, version, rule.grain))},
         ), counted
-    made = [
-        row for fit_id, day in zip(kept.fits["fit_id"], kept.fits["fitted_for"], strict=True)
-        if (row := _fit(con, rule, told, limit, str(fit_id), pd.Timestamp(day).to_pydatetime(), progress))
-    ]  # fmt: skip
     fresh = kept.fits.set_index("fit_id")
-    for row in made:
-        fresh.loc[row["fit_id"], ["status", "n_baseline", "parameters"]] = [
-            row["status"], row["n_baseline"], row["parameters"]
-        ]  # fmt: skip
+    for day in kept.fits["fitted_for"].unique():
+        ours = kept.fits[kept.fits["fitted_for"] == day]
+        for made in _fits(con, rule, version, limit, ours, pd.Timestamp(day).to_pydatetime(), progress):
+            fresh.loc[made.fit_id, ["status", "n_baseline", "parameters"]] = [
+                made.status.value, made.n_baseline, made.as_json()
+            ]  # fmt: skip
     return replace(kept, trends=trends, fits=fresh.reset_index()), counted
 
 
@@ -138,14 +141,14 @@ def _rebuilt(
     return frame
 
 
-def _of_series(frame: pd.DataFrame, rule: Rule, key: str, kept: Seen) -> pd.DataFrame:
-    grain = str(kept.trends["grain"].iloc[0]) if len(kept.trends) else rule.grain
-    return frame[(frame["scope"] == rule.scope) & (frame["key"] == key) & (frame["grain"] == grain)]
+def _of_series(frame: pd.DataFrame, kept: Seen) -> pd.DataFrame:
+    """The rows of the series that the finding was computed from."""
+    return frame.merge(kept.trends[list(_SERIES)].drop_duplicates(), on=list(_SERIES))
 
 
 def _counted_otherwise(kept: pd.DataFrame, recounted: pd.DataFrame) -> Iterator[str]:
     both = kept[list(_COUNTS)].merge(
-        recounted[list(_COUNTS)], on=["bucket_start", "grain", "scope", "key"], how="left", suffixes=("", "_now")
+        recounted[list(_COUNTS)], on=["bucket_start", *_SERIES], how="left", suffixes=("", "_now")
     )
     for row in both.to_dict("records"):
         then, now = ([row[f"{name}{end}"] for name in ("negative_stories", "story_count")] for end in ("", "_now"))
@@ -156,12 +159,9 @@ def _counted_otherwise(kept: pd.DataFrame, recounted: pd.DataFrame) -> Iterator[
 
 def _with_counts(kept: pd.DataFrame, recounted: pd.DataFrame) -> pd.DataFrame:
     names = ["news_volume", "story_count", "negative_stories", "owners"]
-    at = recounted.set_index("bucket_start")
-    fresh = kept.copy()
-    for name in names:
-        counts = fresh["bucket_start"].map(at[name])
-        fresh[name] = counts.fillna(0).astype(kept[name].dtype)
-    return fresh
+    at = ["bucket_start", *_SERIES]
+    found = kept[at].merge(recounted[[*at, *names]], on=at, how="left")
+    return kept.assign(**{name: found[name].fillna(0).astype(kept[name].dtype).to_numpy() for name in names})
 
 
 def _past(
@@ -182,29 +182,21 @@ def _past(
     return frame[(frame["grain"] == grain) & (starts >= since) & (starts < until)]
 
 
-def _fit(
+def _fits(
     con: duckdb.DuckDBPyConnection,
     rule: Rule,
-    told: Mapping[str, Any],
+    version: str,
     limit: float,
-    fit_id: str,
+    kept: pd.DataFrame,
     day: datetime,
     progress: Progress,
-) -> dict[str, Any] | None:
-    """The fit of the series for `day` made anew; None where the store no longer knows when it was made."""
-    row = con.execute("SELECT recorded_at FROM fits WHERE fit_id = ?", [fit_id]).fetchone()
-    if row is None:
-        return None
-    as_of = _read_at(con, told["model_version"], row[0])
-    past = _past(con, told["model_version"], limit, rule.grain, day, as_of, progress)
-    began = reading.began(con, told["model_version"], rule.grain)
-    made = fits.fit(past, rule.grain, day, told["model_version"], began)
-    ours = next((one for one in made if (one.scope, one.key) == (rule.scope, told["key"])), None)
-    if ours is None:
-        return None
-    return {
-        "fit_id": fit_id,
-        "status": ours.status.value,
-        "n_baseline": ours.n_baseline,
-        "parameters": json.dumps(ours.parameters, sort_keys=True),
-    }
+) -> list[fits.Fit]:
+    """The fits of these series for `day` made anew; none where the store no longer knows when they were made."""
+    row = con.execute(
+        "SELECT max(recorded_at) FROM fits WHERE fit_id IN (SELECT unnest(?::VARCHAR[]))", [kept["fit_id"].tolist()]
+    ).fetchone()
+    if row is None or row[0] is None:
+        return []
+    past = _past(con, version, limit, rule.grain, day, _read_at(con, version, row[0]), progress)
+    made = fits.fit(past, rule.grain, day, version, reading.began(con, version, rule.grain))
+    return [one for one in made if one.fit_id in set(kept["fit_id"])]

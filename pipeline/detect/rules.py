@@ -31,10 +31,15 @@ class Kind(StrEnum):
 
 
 class Health(StrEnum):
-    """What a health rule watches."""
+    """What a health rule watches: feeds, what we see of the market, and (from NO_ARTICLES on) ourselves."""
 
     LATE_FEED = "late_feed"
     BLIND_SPOT = "blind_spot"
+    NO_ARTICLES = "no_articles"
+    SCORING_BEHIND = "scoring_behind"
+    FAILED_STAGE = "failed_stage"
+    DISK_FULL = "disk_full"
+    OLD_SNAPSHOT = "old_snapshot"
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Budget:
 class Rule:
     """One rule. `text` is its own part of the file, `sha256` covers it: both go into the evidence.
 
-    `p_limit`: how unusual a bucket must be, a probability; with a `budget` the loosest it may be. `line`: of the file.
+    `p_limit`: how unusual a bucket must be, a probability; with a `budget` the loosest it may be. `after`: how long
+    what health watches must have lasted. `line`: of the file.
     """
 
     name: str
@@ -80,6 +86,8 @@ class Rule:
     min_negative: int = 3
     min_corroboration: int = 0
     min_coverage: float = 0.5
+    min_free: float = 0.05
+    after: timedelta = timedelta(0)
     severity: Severity | None = None
     pending_for: timedelta = timedelta(0)
     keep_firing_for: timedelta = timedelta(0)
@@ -156,7 +164,14 @@ _ALLOWED = {
     Kind.EVENT: _COMMON | _LISTS | {"scope", "keys", "not_keys", "themes", "p_negative", "min_corroboration"},
     Kind.NEGATIVE_SHARE: _COMMON | _SERIES | {"min_negative"},
     Kind.VOLUME: _COMMON | _SERIES,
-    Kind.HEALTH: _COMMON | {"what", "scope", "keys", "not_keys", "p_limit", "min_coverage"},
+    Kind.HEALTH: _COMMON | {"what", "scope", "keys", "not_keys", "p_limit", "min_coverage", "min_free", "after"},
+}
+# How long it must have lasted, where the rule does not say.
+_AFTER = {
+    Health.NO_ARTICLES: timedelta(hours=1),
+    Health.SCORING_BEHIND: timedelta(hours=1),
+    Health.FAILED_STAGE: timedelta(minutes=15),
+    Health.OLD_SNAPSHOT: timedelta(hours=1),
 }
 _LINE = {"kind", "tier", "effect", "owners", "severity"}
 
@@ -248,6 +263,8 @@ def _rule(values: Values) -> Rule:
         min_negative=values.count("min_negative", 3),
         min_corroboration=values.count("min_corroboration", 0),
         min_coverage=values.number("min_coverage", 0.5, 0.0, 1.0),
+        min_free=values.number("min_free", 0.05, 0.0, 1.0),
+        after=values.time("after", _AFTER[what] if what in _AFTER else timedelta(0)),
         severity=values.one_of("severity", Severity) if "severity" in raw else None,
         pending_for=values.time("for", timedelta(0)),
         keep_firing_for=values.time("keep_firing_for", keep),
@@ -267,7 +284,9 @@ def _scope(values: Values, kind: Kind, what: Health | None) -> str:
         raise values.error(f"scope {scope!r} is not one of {', '.join(SCOPES)}.", "scope")
     if kind is Kind.EVENT and scope != "entity":
         raise values.error('an event is about an entity: scope must be "entity".', "scope")
-    return "feed" if what is Health.LATE_FEED else "market" if what is Health.BLIND_SPOT else str(scope)
+    if kind is Kind.HEALTH:
+        return {Health.LATE_FEED: "feed", Health.BLIND_SPOT: "market"}.get(what, "pipeline") if what else str(scope)
+    return str(scope)
 
 
 def _budget(values: Values) -> Budget | None:
@@ -298,7 +317,11 @@ def _possible(rule: Rule, values: Values) -> None:
         "p_limit": rule.p_limit == 0,
         "p_negative": rule.kind is Kind.EVENT and rule.p_negative == 1,
         "min_coverage": rule.what is Health.BLIND_SPOT and rule.min_coverage == 0,
+        "min_free": rule.what is Health.DISK_FULL and rule.min_free == 0,
     }
+    for key, read in {"after": rule.what in _AFTER, "min_free": rule.what is Health.DISK_FULL}.items():
+        if key in values.raw and not read:
+            raise values.error(f"{key} is not looked at by what = {values.raw['what']!r}. Take it out.", key)
     for key in (name for name, at_the_end in never.items() if at_the_end):
         raise values.error(f"{key} = {values.raw[key]!r} would never fire.", key)
     if rule.pending_for and _faded_before(rule):

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.detect.bursts import OPEN_LOOKS, Alarm, Runs, added, alarms, log_ratio, of_late, run_p
+from pipeline.detect.excess import MARKET, excess_p
 from pipeline.detect.findings import Finding, Labels, tier_in
 from pipeline.detect.fits import BUCKET, Status
 from pipeline.detect.rules import Rule, Rules
@@ -37,7 +38,8 @@ class Grid:
 
     `place` (S, T): number of the row in `rows`, −1 where nothing was told. `ratios` (K, S, T): see `bursts`; NaN where
     no fit is, and before the first row of a series. `own` (S, T): p of each bucket by itself. `curves`: recalibrations
-    of runs, `which` (S, T) holds where.
+    of runs, `which` (S, T) holds where. `market` (3, T): its stories, negatives and expected negatives, NaN where it
+    cannot be judged.
     """
 
     series: pd.DataFrame
@@ -49,6 +51,7 @@ class Grid:
     own: Array
     curves: list[Curve]
     which: NDArray[np.int64]
+    market: Array
     grain: str
 
     def alarms(self, rows: NDArray[np.int64], limit: float, runs: Runs) -> list[Alarm]:
@@ -161,7 +164,12 @@ def _judge_grain(
         whole[ok] = values
         rows[name] = whole
     curves, which = _curves(parsed)
-    return Grid(series, place, y, n, elapsed < 1, ratios, own, curves, np.where(fit >= 0, which[fit], 0), grain)
+    which = np.where(fit >= 0, which[fit], 0)
+    market = np.full((3, len(grid)), np.nan)
+    for i in of_series.get_indexer(pd.MultiIndex.from_tuples([MARKET])):
+        if i >= 0:
+            market = np.stack([n[i], y[i], np.where(fit[i] >= 0, n[i] * share[i], np.nan)])
+    return Grid(series, place, y, n, elapsed < 1, ratios, own, curves, which, market, grain)
 
 
 def _curves(parsed: list[dict[str, Any]]) -> tuple[list[Curve], NDArray[np.int64]]:
@@ -201,9 +209,19 @@ def findings(
         row = int(chosen[alarm.series])
         places = grid.place[row, alarm.first : alarm.last + 1]
         part = all_.rows.iloc[places[places >= 0]]
-        finding = _finding(wanted[row][0], part, alarm, grid, all_, rule, rules, labels, wanted[row][1])
+        key, tier = wanted[row]
+        finding = _finding(key, part, alarm, grid, all_, rule, rules, labels, tier, watchlists.tier_of(key))
         if finding.end > oldest:
             yield finding
+
+
+def _excess(part: pd.DataFrame, grid: Grid, alarm: Alarm, parameters: Mapping[str, Any]) -> float | None:
+    counts = part[["story_count", "negative_stories", "expected"]].to_numpy(dtype=np.float64).T
+    p = excess_p(counts, grid.market[:, alarm.first : alarm.last + 1], float(part["rho"].iloc[-1]))
+    if p is None:
+        return None
+    curve = parameters["calibration"]
+    return float(calibrated(np.array([p]), curve["p"], curve["actual"])[0])
 
 
 def _how(alarm: Alarm, grid: Grid) -> str:
@@ -222,6 +240,7 @@ def _finding(
     rules: Rules,
     labels: Labels,
     tier: int | None,
+    best_tier: int | None,
 ) -> Finding:
     last = part.iloc[-1]
     start = pd.Timestamp(part["bucket_start"].iloc[0]).to_pydatetime()
@@ -253,6 +272,7 @@ def _finding(
     coverage = part["coverage"].min()
     numbers = {
         "coverage": None if pd.isna(coverage) else round(float(coverage), 4),
+        "excess_p": _excess(part, grid, alarm, all_.parameters[fit]) if rule.scope != MARKET[0] else None,
         "expected": round(expected, 4),
         "fit": {
             "fit_id": row["fit_id"],
@@ -269,6 +289,8 @@ def _finding(
         "p_limit": rule.p_limit,
         "p_value": alarm.p,
         "story_count": n,
+        # Of any list, whichever the rule looks at: a name of tier one is never taken for a part of something wider.
+        "tier": best_tier,
         "usual": usual,
     }
     as_of = pd.Timestamp(part["counted_at"].max()).to_pydatetime()

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline import watchlists
 from pipeline.context import Context, Report, reporting
-from pipeline.detect import configurations, events, evidence, lives, reading, volume
+from pipeline.detect import configurations, events, evidence, lives, reading, vitals, volume
 from pipeline.detect.budgets import Limit
 from pipeline.detect.checks import doubts
 from pipeline.detect.evidence import World
@@ -53,21 +53,24 @@ def run(context: Context) -> Report:
             watched = in_force.watched.with_families(watchlists.parents_of(con))
         limits: dict[str, Limit] = {}
         if model is None:
-            report.notes.append("no model is active yet: only feeds are watched")
+            report.notes.append("no model is active yet: only feeds and the pipeline itself are watched")
         else:
             report.add("fits", refresh_fits(context, model.model_version, days_between(oldest, now)))
             limits = refresh(context, rules, watched, model.model_version, now)
             rules = with_limits(rules, limits)
         with context.warehouse.read() as con:
             seen = _read(con, model, rules, watched, oldest, now)
+        store = context.settings.store
+        seen = replace(seen, vitals=vitals.of_machine(seen.vitals, store.published.parent, store.published))
         report.notes += [f"rule {one.rule}: {one.said}" for one in doubts(rules, watched, None, now - oldest)]
         found = [_with_limit(one, limits) for one in _findings(seen, model, rules, watched, oldest, now, report)]
+        since = now - reading.memory(rules, now - oldest)
         with context.warehouse.read() as con:
-            tentative = lives.decide(found, reading.lives(con, now), rules, now)
+            tentative = lives.decide(found, reading.lives(con, since), rules, now)
             world = World(seen, watched, model, oldest, now, context.settings.demo, in_force.kept)
             pieces = evidence.pieces(con, [one for move in tentative for one in move.evident()], world)
         if tentative:
-            work = _Write(found, rules, world, pieces)
+            work = _Write(found, rules, world, since, pieces)
             written = context.warehouse.transact("incidents", work)
             _count(report, written)
         report.add("findings", len(found))
@@ -112,13 +115,15 @@ def _read(
     version = model.model_version if model else ""
     since = day_of(oldest)
     seen = events.sightings(con, version, watched.entities(), oldest, now) if model else []
+    feeds = histories(con)
     return Seen(
         trends=reading.recent(con, version, since),
         fits=reading.fits_for(con, version, days_between(oldest, now)),
         sightings=seen,
-        feeds=histories(con),
+        feeds=feeds,
         labels=reading.labels(con),
         usual={grain: _usual(con, version, grain, since) for grain in {rule.grain for rule in rules.of(Kind.VOLUME)}},
+        vitals=vitals.of_store(con, version, feeds, now),
     )
 
 
@@ -176,11 +181,12 @@ class _Write:
     found: Sequence[Finding]
     rules: Rules
     world: World
+    since: datetime
     pieces: Mapping[Event, list[tuple[str, str]]]
 
     def __call__(self, tx: Transaction) -> list[Move]:
         now = self.world.now
-        moves = lives.decide(self.found, reading.lives(tx.con, now), self.rules, now)
+        moves = lives.decide(self.found, reading.lives(tx.con, self.since), self.rules, now)
         if not moves:
             return []
         tx.upsert("incidents", lives.incident_rows(moves), ["incident_id"])

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
 from pipeline.errors import DeliveryFailed
 from pipeline.notify.routes import Heartbeat
 from pipeline.notify.web import post
 
-__all__ = ["Beat", "beat", "newest_cycle"]
+__all__ = ["Beat", "beat"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,6 @@ class Beat:
     def cycle_age_s(self) -> float | None:
         """Seconds since the newest complete cycle; never below zero, should the clock have been set back."""
         return None if self.cycle_at is None else max((self.at - self.cycle_at).total_seconds(), 0.0)
-
-
-def newest_cycle(published: Path) -> datetime | None:
-    """When the pointer to the published snapshot was last replaced: the last thing a cycle does."""
-    try:
-        changed = (published / "CURRENT").stat().st_mtime
-    except OSError:  # nothing was published yet
-        return None
-    return datetime.fromtimestamp(changed, UTC)
 
 
 def beat(told: Beat, where: Heartbeat) -> str | None:

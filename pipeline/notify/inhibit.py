@@ -3,6 +3,9 @@
 A market-wide incident mutes a part only where the part's excess *over the market*, which `detect` has recorded, is not
 significant. It never mutes a name of tier one, an `event`, or what is critical; where no excess was recorded nothing is
 muted. A blind spot mutes "it is over" until we can see again.
+
+Significant means .01, or the rule's own limit where that is looser. Rules have far smaller limits, since they look at
+many series in many hours; here one question is asked of a series that alarms already.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ def wider(part: IncidentRow, wide: Iterable[IncidentRow]) -> IncidentRow | None:
     if part.kind != _SHARE or part.scope == _MARKET or part.severity == "critical" or part.facts.tier == 1:
         return None
     excess = part.facts.excess_p
-    if excess is None or excess <= (part.facts.p_limit or _P_LIMIT):
+    if excess is None or excess <= max(part.facts.p_limit or 0.0, _P_LIMIT):
         return None
     same_time = [one for one in wide if _meet(part, one)]
     return min(same_time, key=lambda one: (str(one.fired_at), one.incident_id), default=None)

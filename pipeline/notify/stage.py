@@ -12,10 +12,11 @@ from functools import partial
 import duckdb
 
 from pipeline.context import Context, Report, reporting
+from pipeline.machine import newest_cycle
 from pipeline.notify import outbox, reading, spool
 from pipeline.notify.channels import Channel, channels_for
 from pipeline.notify.decide import plan
-from pipeline.notify.heartbeat import Beat, beat, newest_cycle
+from pipeline.notify.heartbeat import Beat, beat
 from pipeline.notify.inhibit import suppressions
 from pipeline.notify.links import links_for
 from pipeline.notify.message import SHOWN, Message, compose, compose_dead, worst
