@@ -54,11 +54,9 @@ class Target:
 
 @dataclass(frozen=True)
 class _Found:
-    """The articles, the words and addresses by which messages name them, and where they came from since when."""
+    """The articles, and where they came from since when."""
 
     articles: tuple[str, ...]
-    titles: tuple[str, ...]
-    urls: tuple[str, ...]
     feeds: tuple[str, ...]
     since: datetime | None
 
@@ -119,8 +117,9 @@ def _remove(
     found = _find(tx.con, target)
     mark = json.dumps({"removed": {"at": now.astimezone(UTC).isoformat(), "by": author, "why": reason}}, sort_keys=True)
     counts = {"articles": len(found.articles), "rows": _delete(tx.con, found.articles)}
-    counts["evidence"], incidents = _mark_evidence(tx.con, target, mark)
-    counts["messages"] = _redact(tx.con, incidents, found)
+    marked = _mark_evidence(tx.con, target, mark)
+    counts["evidence"] = len(marked.words)
+    counts["messages"] = _redact(tx.con, marked)
     row = {
         "article_id": target.article_id, "publisher": target.publisher, "author": author, "reason": reason,
         "feed_ids": list(found.feeds), "since": found.since,
@@ -138,7 +137,7 @@ def _remove(
 
 def _find(con: duckdb.DuckDBPyConnection, target: Target) -> _Found:
     rows = con.execute(
-        "SELECT article_id, title, url, feed_id, first_seen_at FROM articles"
+        "SELECT article_id, feed_id, first_seen_at FROM articles"
         " WHERE CASE WHEN $1 <> '' THEN article_id = $1 ELSE publisher = $2 END ORDER BY ALL",
         [target.article_id, target.publisher],
     ).fetchall()
@@ -146,15 +145,9 @@ def _find(con: duckdb.DuckDBPyConnection, target: Target) -> _Found:
         "SELECT coalesce(feed_ids, []), since FROM forgotten WHERE article_id = ? AND publisher = ?",
         [target.article_id, target.publisher],
     ).fetchall()
-    feeds = {row[3] for row in rows if row[3]}.union(*(row[0] for row in before))
-    since = [row[4] for row in rows if row[4]] + [row[1] for row in before if row[1]]
-    return _Found(
-        tuple(sorted({row[0] for row in rows})),
-        tuple(sorted({clean(row[1]) for row in rows if row[1]} - {""}, key=len, reverse=True)),
-        tuple(sorted({link(row[2]) for row in rows if row[2]} - {""}, key=len, reverse=True)),
-        tuple(sorted(feeds)),
-        min(since, default=None),
-    )
+    feeds = {row[1] for row in rows if row[1]}.union(*(row[0] for row in before))
+    since = [row[2] for row in rows if row[2]] + [row[1] for row in before if row[1]]
+    return _Found(tuple(sorted({row[0] for row in rows})), tuple(sorted(feeds)), min(since, default=None))
 
 
 def _delete(con: duckdb.DuckDBPyConnection, articles: Sequence[str]) -> int:
@@ -172,8 +165,16 @@ def _delete(con: duckdb.DuckDBPyConnection, articles: Sequence[str]) -> int:
     return deleted
 
 
-def _mark_evidence(con: duckdb.DuckDBPyConnection, target: Target, mark: str) -> tuple[int, list[str]]:
-    """Put the mark in the place of each payload that tells of it; answers how many, and of which incidents."""
+@dataclass(frozen=True)
+class _Marked:
+    """Of each payload that was marked: the title and the address by which messages name it. `incidents`: whose."""
+
+    words: tuple[tuple[str, str], ...]
+    incidents: tuple[str, ...]
+
+
+def _mark_evidence(con: duckdb.DuckDBPyConnection, target: Target, mark: str) -> _Marked:
+    """Put the mark in the place of each payload that tells of it."""
     name, value = ("article_id", target.article_id) if target.article_id else ("publisher", target.publisher)
     # Found by its text first, which is cheap, then by what the JSON says.
     said = json.dumps({name: value}, ensure_ascii=False)[1:-1]
@@ -181,7 +182,9 @@ def _mark_evidence(con: duckdb.DuckDBPyConnection, target: Target, mark: str) ->
         "SELECT incident_id, event_id, seq, payload FROM evidence WHERE kind = 'article' AND contains(payload, ?)",
         [said],
     ).fetchall()
-    gone = [row[:3] for row in rows if json.loads(row[3]).get(name) == value]
+    told = [(row[:3], json.loads(row[3])) for row in rows]
+    told = [(row, payload) for row, payload in told if payload.get(name) == value]
+    gone = [row for row, _ in told]
     for start in range(0, len(gone), _AT_ONCE):
         part = gone[start : start + _AT_ONCE]
         keys = pa.table(
@@ -198,17 +201,22 @@ def _mark_evidence(con: duckdb.DuckDBPyConnection, target: Target, mark: str) ->
             [mark],
         )
         con.unregister("gone")
-    return len(gone), sorted({row[0] for row in gone})
+    words = tuple((clean(payload.get("title")), link(payload.get("url"))) for _, payload in told)
+    return _Marked(words, tuple(sorted({row[0] for row in gone})))
 
 
-def _redact(con: duckdb.DuckDBPyConnection, incidents: Sequence[str], found: _Found) -> int:
-    """Take titles and links out of the messages about these incidents; their basis keeps the sha256 of the words."""
+def _redact(con: duckdb.DuckDBPyConnection, marked: _Marked) -> int:
+    """Take titles and links out of the messages about these incidents; their basis keeps the sha256 of the words.
+
+    Only what evidence cited can stand in a message; all that a publisher ever wrote would take hours to look for.
+    """
     rows = con.execute(
         "SELECT notification_id, title, body, document FROM notifications"
         " WHERE list_has_any(incident_ids, ?::VARCHAR[])",
-        [list(incidents)],
+        [list(marked.incidents)],
     ).fetchall()
-    words = (*found.titles, *found.urls)
+    # The longest first: one title may be a part of another.
+    words = sorted({word for both in marked.words for word in both if word}, key=len, reverse=True)
     changed = 0
     for key, *texts in rows:
         new = [_without(text, words, in_json=place == 2) for place, text in enumerate(texts)]
@@ -232,6 +240,12 @@ def _let_go(raw: Path, found: _Found) -> int:
     if not found.feeds or found.since is None:
         return 0
     dropped = 0
+    oldest = (found.since - _EARLIER).timestamp()
+    # What was set aside as damaged can say of no feed that it is not its own.
+    damaged = [path for path in raw.glob("rejected/*") if path.stat().st_mtime >= oldest]
+    for path in damaged:
+        logger.warning("%s was set aside as damaged and may hold it, so it is removed", path)
+        path.unlink(missing_ok=True)
     for path in sorted([*raw.glob("????-??-??/*.zst"), *raw.glob("spool/*.fetch")]):
         try:
             attempts = list(records(path))

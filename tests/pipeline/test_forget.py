@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -173,9 +174,15 @@ def test_what_its_feed_answered_is_let_go_and_what_others_did_is_kept(made: tupl
         Spooled(path, "f3", NOON - timedelta(days=9), Fetched("feed-1", "u", None, body=b"<rss>long before"), NOON),
     ]
     path.write_bytes(b"".join(frame([one]) for one in answers))
+    damaged = [context.settings.store.raw / "rejected" / name for name in ("of-then", "of-long-before")]
+    damaged[0].parent.mkdir()
+    for one, at in zip(damaged, (NOON, NOON - timedelta(days=9)), strict=True):
+        one.write_bytes(b"no frame")
+        os.utime(one, (at.timestamp(), at.timestamp()))
     report = forget(context, Target("b1"), "ada", WHY)
     assert report.counts["answers"] == 1
     assert [one.fetched.body for one in records(path)] == [b"", b"<rss>others", b"<rss>long before"]
+    assert [one.exists() for one in damaged] == [False, True]
     assert forget(context, Target("b1"), "ada", WHY).counts["answers"] == 0, "run again, it finds nothing more"
 
 
