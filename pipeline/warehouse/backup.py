@@ -24,7 +24,7 @@ import duckdb
 from pipeline.context import Progress, silent
 from pipeline.errors import InputError, StoreError
 from pipeline.warehouse import schema
-from pipeline.warehouse.content import Digest, digest, same, tables
+from pipeline.warehouse.content import Digest, digest, same, shape
 from pipeline.warehouse.engines import quoted
 from pipeline.warehouse.store import Warehouse
 
@@ -67,14 +67,14 @@ def back_up(warehouse: Warehouse, folder: Path, progress: Progress = silent) -> 
     partial.mkdir(parents=True)
     with warehouse.read() as con:
         database = _database(con)
-        names = tables(con, database)
+        names = shape(con, database)
         told = {"barograph": version("barograph"), "schema": schema.current_version(con), "made_at": now.isoformat()}
         found = {}
-        for n, table in enumerate(names):
+        for n, (table, columns) in enumerate(names.items()):
             progress("back up", n, len(names))
             target = partial / f"{table}.parquet"
             con.execute(f'COPY "{table}" TO {quoted(str(target))} (FORMAT parquet, COMPRESSION zstd)')
-            one = digest(con, database, table)
+            one = digest(con, database, table, columns)
             found[table] = {"rows": one.rows, "digest": str(one)}
     for table, row in found.items():
         row["sha256"] = _sha256(partial / f"{table}.parquet")
@@ -124,19 +124,19 @@ def restore(backup: Path, warehouse: Warehouse, *, replace: bool = False, progre
     with warehouse.exclusive() as con:
         database = _database(con)
         con.begin()
-        there = tables(con, database)
+        there = shape(con, database)
         if there and not replace:
             raise StoreError(f"{warehouse.engine} holds a store already. Give --replace to lose it, or name another.")
         for table in there:
             con.execute(f'DROP TABLE "{table}"')
         schema.create(con, wanted.schema)
         found = {}
-        for n, table in enumerate(wanted.tables):
+        for n, (table, columns) in enumerate(shape(con, database).items()):
             progress("restore", n, len(wanted.tables))
             source = quoted(str(backup / f"{table}.parquet"))
             con.execute(f'DELETE FROM "{table}"')
             con.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM read_parquet({source})')
-            found[table] = digest(con, database, table)
+            found[table] = digest(con, database, table, columns)
         same(found, wanted.tables, f"what was restored from {backup}")
         con.commit()
     progress("restore", len(wanted.tables), len(wanted.tables))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.errors import StoreError
 
-__all__ = ["Digest", "columns", "digest", "months", "same", "tables"]
+__all__ = ["NOTHING", "Digest", "digest", "months", "same", "shape"]
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,24 @@ class Digest:
 NOTHING = Digest(0, 0)
 
 
-def tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    """The tables of an attached database, by name."""
-    found = con.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_catalog = ? AND table_schema = 'main' ORDER BY 1",
+def shape(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
+    """The tables of an attached database and their columns, by name: migrations may have put them in another order."""
+    found: dict[str, list[str]] = {}
+    for table, column in con.execute(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_catalog = ? AND table_schema = 'main' ORDER BY ALL",
         [database],
-    ).fetchall()
-    return [name for (name,) in found]
+    ).fetchall():
+        found.setdefault(table, []).append(column)
+    return found
 
 
-def columns(con: duckdb.DuckDBPyConnection, database: str, table: str) -> list[str]:
-    """The columns of a table, by name: migrations put them in another order than a copy might."""
-    return sorted(row[0] for row in con.execute(f'DESCRIBE "{database}"."{table}"').fetchall())
-
-
-def months(con: duckdb.DuckDBPyConnection, database: str, table: str) -> dict[datetime | None, Digest]:
+def months(
+    con: duckdb.DuckDBPyConnection, database: str, table: str, columns: Sequence[str]
+) -> dict[datetime | None, Digest]:
     """The digest of each month in which rows were recorded, None of those that do not say; no month, no rows."""
-    names = columns(con, database, table)
-    fields = ", ".join(f"'{name}': \"{name}\"" for name in names)
-    month = "date_trunc('month', recorded_at)" if "recorded_at" in names else "NULL::TIMESTAMPTZ"
+    fields = ", ".join(f"'{name}': \"{name}\"" for name in columns)
+    month = "date_trunc('month', recorded_at)" if "recorded_at" in columns else "NULL::TIMESTAMPTZ"
     found = con.execute(
         f"SELECT {month} AS month, count(*), sum(md5_number_lower(to_json({{{fields}}})::VARCHAR))::HUGEINT"
         f' FROM "{database}"."{table}" GROUP BY 1 ORDER BY 1 NULLS FIRST'
@@ -56,9 +55,9 @@ def months(con: duckdb.DuckDBPyConnection, database: str, table: str) -> dict[da
     return {month: Digest(int(rows), int(total)) for month, rows, total in found}
 
 
-def digest(con: duckdb.DuckDBPyConnection, database: str, table: str) -> Digest:
+def digest(con: duckdb.DuckDBPyConnection, database: str, table: str, columns: Sequence[str]) -> Digest:
     """The digest of a whole table."""
-    return sum(months(con, database, table).values(), start=NOTHING)
+    return sum(months(con, database, table, columns).values(), start=NOTHING)
 
 
 def same(found: Mapping[str, Digest], wanted: Mapping[str, Digest], what: str) -> None:

@@ -7,7 +7,7 @@ over what has come since. Until all is equal the new store has no version, and n
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ import duckdb
 from pipeline.context import Progress, silent
 from pipeline.errors import StoreError, UsageError
 from pipeline.warehouse import schema
-from pipeline.warehouse.content import Digest, columns, months, same, tables
+from pipeline.warehouse.content import NOTHING, Digest, months, same, shape
 from pipeline.warehouse.engines import DuckLake, Engine, engine_for, translated
 
 __all__ = ["Moved", "Piece", "missing", "move"]
@@ -25,7 +25,8 @@ __all__ = ["Moved", "Piece", "missing", "move"]
 logger = logging.getLogger(__name__)
 
 _VERSION = "schema_version"
-Content = dict[str, dict[datetime | None, Digest]]
+Content = Mapping[str, Mapping[datetime | None, Digest]]
+Shapes = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Moved:
 def missing(source: Content, target: Content) -> list[Piece]:
     """What must be copied so that `target` is `source`; a piece of no rows is one that must go."""
     return [
-        Piece(table, month, source.get(table, {}).get(month, Digest(0, 0)).rows)
+        Piece(table, month, source.get(table, {}).get(month, NOTHING).rows)
         for table in sorted({*source, *target})
         for month in sorted({*source.get(table, {}), *target.get(table, {})}, key=lambda at: (at is not None, at))
         if source.get(table, {}).get(month) != target.get(table, {}).get(month)
@@ -83,55 +84,60 @@ def move(source: str, target: str, *, replace: bool = False, progress: Progress 
 
 
 def _move(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace: bool, progress: Progress) -> Moved:
-    version = _prepare(con, from_, to, replace=replace)
-    names = tables(con, "source")
-    wanted = _content(con, "source", names, "read FROM", progress)
-    # The version is what makes it a store: last.
-    last = {_VERSION: wanted.pop(_VERSION)}
-    copied = _copy(con, missing(wanted, _content(con, "target", list(wanted), "read TO", progress)), progress)
-    arrived = _content(con, "target", list(wanted), "verify", progress)
-    same(_totals(arrived), _totals(wanted), f"{to}: what arrived")
-    copied += _copy(con, missing(last, {}), progress)
-    logger.info("moved %s to %s: schema %s, %s rows copied", from_, to, version, copied)
-    return Moved(len(names), sum(one.rows for one in _totals(wanted | last).values()), copied)
-
-
-def _prepare(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace: bool) -> int:
-    """The tables at `to` made, or as a move that did not end left them, and without a version; answers the schema."""
     con.execute("USE source")
     version = schema.current_version(con)
     if not version:
         raise StoreError(f"{from_} holds no store. Name the store as `[store] warehouse` does.")
+    shapes = shape(con, "source")
+    wanted = dict(_content(con, "source", shapes, "read FROM", progress))
+    fresh = _prepare(con, shapes, version, from_, to, replace=replace)
+    # The version is what makes it a store: last.
+    last, rest = {_VERSION: wanted.pop(_VERSION)}, {table: shapes[table] for table in shapes if table != _VERSION}
+    there = {"guards": {None: NOTHING}} if fresh else _content(con, "target", rest, "read TO", progress)
+    copied = _copy(con, missing(wanted, there), shapes, progress)
+    arrived = _content(con, "target", rest, "verify", progress)
+    same(_totals(arrived), _totals(wanted), f"{to}: what arrived")
+    copied += _copy(con, missing(last, {}), shapes, progress)
+    logger.info("moved %s to %s: schema %s, %s rows copied", from_, to, version, copied)
+    return Moved(len(shapes), sum(one.rows for one in _totals({**wanted, **last}).values()), copied)
+
+
+def _prepare(
+    con: duckdb.DuckDBPyConnection, shapes: Shapes, version: int, from_: Engine, to: Engine, *, replace: bool
+) -> bool:
+    """The tables at `to` made, or as a move that did not end left them, without a version; answers if they are new."""
     con.execute("USE target")
-    there = tables(con, "target")
     con.begin()
+    there = shape(con, "target")
     whole = _VERSION in there and con.execute(f"SELECT 1 FROM {_VERSION} LIMIT 1").fetchone() is not None
     if whole and not replace:
         raise StoreError(f"{to} holds a store already. Give --replace to make it that of {from_}, or name another.")
-    if there != tables(con, "source"):
+    fresh = there != shapes
+    if fresh:
         if there and not replace:
             raise StoreError(f"{to} holds other tables. Name an empty place, or give --replace to lose them.")
         for table in there:
             con.execute(f'DROP TABLE "{table}"')
         schema.create(con, version)
+        if shape(con, "target") != shapes:
+            raise StoreError(f"{from_} has other tables than schema {version}. Restore it from a backup first.")
     con.execute(f"DELETE FROM {_VERSION}")
     con.commit()
-    if tables(con, "target") != tables(con, "source"):
-        raise StoreError(f"{to} and {from_} have other tables. Upgrade FROM first, and give --replace.")
-    return version
+    return fresh
 
 
-def _copy(con: duckdb.DuckDBPyConnection, pieces: Sequence[Piece], progress: Progress) -> int:
+def _copy(con: duckdb.DuckDBPyConnection, pieces: Sequence[Piece], shapes: Shapes, progress: Progress) -> int:
     """Copy each piece in a transaction of its own; answers how many rows."""
     total, done = sum(piece.rows for piece in pieces), 0
     for piece in pieces:
         progress("copy rows", done, total)
-        names = ", ".join(f'"{name}"' for name in columns(con, "source", piece.table))
-        table = f'"{piece.table}"'
-        here = "true" if piece.month is None else "date_trunc('month', recorded_at) = $month"
-        if piece.month is None and "recorded_at" in columns(con, "source", piece.table):
-            here = "recorded_at IS NULL"
-        bound = {"month": piece.month} if piece.month else None
+        columns, table = shapes[piece.table], f'"{piece.table}"'
+        names = ", ".join(f'"{name}"' for name in columns)
+        here, bound = (
+            ("date_trunc('month', recorded_at) = $month", {"month": piece.month})
+            if piece.month
+            else (("recorded_at IS NULL" if "recorded_at" in columns else "true"), None)
+        )
         con.begin()
         con.execute(f"DELETE FROM target.{table} WHERE {here}", bound)
         con.execute(f"INSERT INTO target.{table} ({names}) SELECT {names} FROM source.{table} WHERE {here}", bound)
@@ -141,19 +147,17 @@ def _copy(con: duckdb.DuckDBPyConnection, pieces: Sequence[Piece], progress: Pro
     return done
 
 
-def _content(
-    con: duckdb.DuckDBPyConnection, database: str, names: Sequence[str], what: str, progress: Progress
-) -> Content:
+def _content(con: duckdb.DuckDBPyConnection, database: str, shapes: Shapes, what: str, progress: Progress) -> Content:
     found = {}
-    for n, table in enumerate(names):
-        progress(what, n, len(names))
-        found[table] = months(con, database, table)
-    progress(what, len(names), len(names))
+    for n, (table, columns) in enumerate(shapes.items()):
+        progress(what, n, len(shapes))
+        found[table] = months(con, database, table, columns)
+    progress(what, len(shapes), len(shapes))
     return found
 
 
 def _totals(content: Content) -> dict[str, Digest]:
-    return {table: sum(found.values(), start=Digest(0, 0)) for table, found in content.items()}
+    return {table: sum(found.values(), start=NOTHING) for table, found in content.items()}
 
 
 def _attach(con: duckdb.DuckDBPyConnection, engine: Engine, name: str) -> None:

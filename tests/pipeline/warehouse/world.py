@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from pipeline.warehouse import Warehouse, schema
-from pipeline.warehouse.content import Digest, digest, tables
+from pipeline.warehouse.content import Digest, digest, shape
 
 __all__ = ["NOON", "contents", "fill", "store_of"]
 
@@ -21,7 +21,7 @@ _VALUES = {
     "BIGINT": "i * 10000000019",
     "DOUBLE": "i / 3.0",
     "BOOLEAN": "i % 2 = 0",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2025-11-03 12:00:00.123456+00' + INTERVAL 20 DAY * i",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2025-11-03 12:00:00.123456+00' + INTERVAL 20 DAY * (i % 6)",
 }
 
 
@@ -38,7 +38,7 @@ def fill(con: duckdb.DuckDBPyConnection, rows: int = 6, only: Sequence[str] = ()
         con.execute(f'INSERT INTO "{table}" BY NAME SELECT {values} FROM range({rows}) AS r(i)')
 
 
-def store_of(setting: str, version: int | None = None, only: Sequence[str] = ()) -> Warehouse:
+def store_of(setting: str, version: int | None = None, only: Sequence[str] = (), rows: int = 6) -> Warehouse:
     """A filled store, of an older schema where `version` says so: made by the migrations that it had."""
     warehouse = Warehouse(setting, lambda: NOON, lock_timeout_s=5)
     with warehouse.exclusive() as con:
@@ -47,7 +47,7 @@ def store_of(setting: str, version: int | None = None, only: Sequence[str] = ())
             if version is None or migration.version <= version:
                 con.execute(migration.sql)
                 con.execute("INSERT INTO schema_version VALUES (?, ?, ?)", [migration.version, migration.name, NOON])
-        fill(con, only=only)
+        fill(con, rows, only)
         con.commit()
     return warehouse
 
@@ -57,4 +57,4 @@ def contents(warehouse: Warehouse) -> dict[str, Digest]:
     with warehouse.read() as con:
         row = con.execute("SELECT current_database()").fetchone()
         assert row is not None
-        return {table: digest(con, row[0], table) for table in tables(con, row[0])}
+        return {table: digest(con, row[0], table, columns) for table, columns in shape(con, row[0]).items()}
