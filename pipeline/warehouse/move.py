@@ -93,7 +93,7 @@ def _move(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace:
     fresh = _prepare(con, shapes, version, from_, to, replace=replace)
     # The version is what makes it a store: last.
     last, rest = {_VERSION: wanted.pop(_VERSION)}, {table: shapes[table] for table in shapes if table != _VERSION}
-    there = {"guards": {None: NOTHING}} if fresh else _content(con, "target", rest, "read TO", progress)
+    there: Content = {"guards": {None: NOTHING}} if fresh else _content(con, "target", rest, "read TO", progress)
     copied = _copy(con, missing(wanted, there), shapes, progress)
     arrived = _content(con, "target", rest, "verify", progress)
     same(_totals(arrived), _totals(wanted), f"{to}: what arrived")
