@@ -1,9 +1,9 @@
 """Which articles a rebuild must read: those near some days, with every article of every story they ever were in.
 
-Rows stand in the store in the order of `recorded_at`, and what is said of an article is recorded after it. So a bound
-on `recorded_at` is all that a scan needs to leave the rest of a long history unread. How far back the stories of the
-last days began cannot be known before: we look a few days back, see whether each story's first row was found, and look
-four times as far until it was.
+Rows stand in the store in the order of `recorded_at`, and what is said of an article is recorded after it, or, by
+another clock, not long before it. So a bound on `recorded_at` is all that a scan needs to leave the rest of a long
+history unread. How far back the stories of the last days began cannot be known before: we look a few days back, see
+whether each story's first row was found, and look four times as far until it was.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _FIRST_LOOK = timedelta(days=4)
 # An observed article counts at most this long before it was known (`buckets`).
 _BACKDATED = timedelta(hours=24)
 _DAY = timedelta(days=1)
+# The stages may run on machines whose clocks differ, and a clock may be put back between two of them: by no more than
+# this, or the day's first pass (`aggregate`) takes it in.
+_SKEW = timedelta(days=1)
 # So many days are rebuilt at once at most, so that memory does not grow with them.
 LONGEST_RUN = 7
 
@@ -108,5 +111,5 @@ def _widening(look: Callable[[datetime], pa.Table], newest: datetime) -> Reach:
         found = look(since)
         if since == EVERYTHING or all(found["whole"].to_pylist()):
             recorded = [at for at in found["recorded_at"].to_pylist() if at is not None]
-            return Reach(found.select(["article_id"]), min(recorded, default=since))
+            return Reach(found.select(["article_id"]), max(min(recorded, default=since) - _SKEW, EVERYTHING))
         back *= 4
