@@ -69,7 +69,42 @@ def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
     }
 
 
+def decisions() -> dict[str, Any]:
+    """What the DAGs started by hand decide, asked of their modules, which `imports` has loaded."""
+    backfill, train = sys.modules["backfill"], sys.modules["train"]
+    nothing = {name: param.value for name, param in backfill.PARAMS.items()}
+    asked = {
+        "archives": {"archives": ["a.csv", "b.csv"], "publisher": "Desk", "tz": ""},
+        "days": {"first_day": "2026-02-27", "last_day": "2026-03-01"},
+        "one day": {"first_day": "2026-02-27"},
+        "model": {"model": "mine"},
+    }
+    open_gate, shut_gate = (
+        {"gate": "recall", "on": "x.csv", "says": "so", "passed": passed} for passed in (True, False)
+    )
+    row = {"model_version": "m@1", "status": "shadow", "overlap": 10}
+    return {
+        "parts": {name: backfill.commands(nothing | params) for name, params in asked.items()},
+        "worse": [
+            _refusal(train.refuse_worse, {"model_version": "m@1", "gates": gates})
+            for gates in ([open_gate], [open_gate, shut_gate])
+        ],
+        "different": [_refusal(train.refuse_different, row | {"same_label": same}, 0.8) for same in (0.9, 0.5, None)],
+    }
+
+
+def _refusal(decide: Any, *given: Any) -> str:
+    """What a refusal said, '' where none came."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    try:
+        decide(*given)
+    except AirflowFailException as refused:
+        return str(refused)
+    return ""
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     found = imports(target)
-    Path(sys.argv[2]).write_text(json.dumps({"imports": found, **dags(target)}), encoding="utf-8")
+    Path(sys.argv[2]).write_text(json.dumps({"imports": found, **decisions(), **dags(target)}), encoding="utf-8")

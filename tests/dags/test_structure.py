@@ -134,6 +134,25 @@ def test_a_failed_task_shows_in_the_run(described: dict[str, Any], dag_id: str) 
     assert dag["any_failed"]["upstream"] == sorted(set(dag) - {"any_failed"})
 
 
+def test_a_backfill_takes_each_archive_and_each_day_as_a_part(described: dict[str, Any]) -> None:
+    assert described["parts"] == {
+        "archives": [["import", "a.csv", "--publisher", "Desk"], ["import", "b.csv", "--publisher", "Desk"]],
+        "days": [["ingest", "--from-raw", day] for day in ("2026-02-27", "2026-02-28", "2026-03-01")],
+        "one day": [["ingest", "--from-raw", "2026-02-27"]],
+        "model": [],
+    }
+
+
+def test_a_worse_model_is_refused_for_good_and_a_different_one_is_looked_at(described: dict[str, Any]) -> None:
+    passed, shut = described["worse"]
+    assert passed == ""
+    assert shut == "m@1 is not good enough: recall (x.csv): so"
+    alike, apart, unseen = described["different"]
+    assert alike == ""
+    assert apart.startswith("m@1 has the sentiment of the active model in 50.0% of 10 rows")
+    assert unseen.startswith("m@1 has the sentiment of the active model in 0.0%")
+
+
 def test_ruff_finds_nothing_of_airflow_2() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--select", "AIR3", "--no-cache", str(ROOT / "dags")],

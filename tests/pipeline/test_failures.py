@@ -13,14 +13,6 @@ from pipeline.errors import SettingsError
 from pipeline.failures import failed, late, work_of
 
 
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "barograph.toml"
-    file.write_text('[store]\nwarehouse = "duckdb:b.duckdb"\n')
-    monkeypatch.setenv("BAROGRAPH_CONFIG", str(file))
-    return file
-
-
 def kept(config: Path) -> list[tuple[object, ...]]:
     with duckdb.connect(str(config.with_name("b.duckdb")), read_only=True) as con:
         return con.execute("SELECT run_id, stage, outcome, reason FROM runs ORDER BY ALL").fetchall()

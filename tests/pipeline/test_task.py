@@ -17,14 +17,6 @@ from pipeline import task
 from pipeline.errors import SettingsError, UsageError, WorkError
 
 
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "barograph.toml"
-    file.write_text('[store]\nwarehouse = "duckdb:b.duckdb"\n')
-    monkeypatch.setenv("BAROGRAPH_CONFIG", str(file))
-    return file
-
-
 def test_a_stage_runs_on_the_store_that_the_settings_name(config: Path) -> None:
     counts = task.run("aggregate", run_id="r1")
     assert all(isinstance(value, int) for value in counts.values())
