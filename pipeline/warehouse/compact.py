@@ -53,8 +53,9 @@ def compact(warehouse: Warehouse, before: datetime) -> Iterator[tuple[str, int]]
     for name, statement in _LAKE.items():
         # A connection, so a transaction, of its own: writers go on in between, and what is done stays done.
         with warehouse.exclusive() as con:
-            row = con.execute(statement, {"before": before} if "$before" in statement else None).fetchone()
-        yield name, int(row[0]) if row else 0
+            # To the end: what is read in part is rolled back when the connection closes.
+            rows = con.execute(statement, {"before": before} if "$before" in statement else None).fetchall()
+        yield name, int(rows[0][0])
 
 
 def _room(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -36,7 +36,8 @@ def scrub(warehouse: Warehouse) -> None:
             rewritten(con, warehouse.engine.path)
             return
         for statement in _LAKE:
-            con.execute(statement)
+            # To the end: what is read in part is rolled back when the connection closes.
+            con.execute(statement).fetchall()
 
 
 def rewritten(con: duckdb.DuckDBPyConnection, path: Path) -> None:
