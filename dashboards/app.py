@@ -10,6 +10,7 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from flask import Response
+from plotly.io.json import to_json_plotly
 
 from dashboards import access, act, controls, download, panels
 from dashboards.address import Asked
@@ -41,6 +42,7 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 # A zoom changes the address, so that it can be sent on, but not what was drawn.
 _ZOOM = ("from", "to")
+_TELL_AGES_S = 300
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Dash:
@@ -182,4 +184,10 @@ def _shown(reader: Reader, asked: Asked, clock: Callable[[], datetime]) -> tuple
         view: View = reader.view()
     except SnapshotMissing as error:
         return page.title, [panel("empty", page.title, quiet(str(error)))]
-    return page.show(view, asked, clock())
+    now = clock()
+    if not page.shared:
+        return page.show(view, asked, now)
+    # Ages are told anew after a while, should nothing be published any more.
+    key = (asked.path, tuple(sorted(asked.values.items())), int(now.timestamp() // _TELL_AGES_S))
+    title, content = json.loads(view.page(key, lambda: to_json_plotly(page.show(view, asked, now))))
+    return title, content

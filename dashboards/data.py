@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from dashboards.kept import Kept
 from dashboards.query import connect, fetch
 from pipeline.publish.search import find
 from pipeline.publish.snapshot import Snapshot, current_id
-from pipeline.series.index import with_index
+from pipeline.series.index import READ_BACK, with_index
 
 __all__ = [
     "MARKET", "SCOPES", "SHOWN", "TRENDS", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series",
@@ -26,22 +28,23 @@ SHOWN = {"hour": timedelta(days=7), "day": timedelta(days=90)}
 SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
 TRENDS = """
 SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
-ORDER BY bucket_start"""
+    AND bucket_start >= $since ORDER BY bucket_start"""
 _RANGES = """
 SELECT bucket_start, expected, low, high, p_value, status FROM expected
 WHERE grain = $grain AND scope = $scope AND key = $key AND bucket_start >= $since"""
-_IN_SERIES = {
-    "market": "true",
-    "topic": "topic_key = $key",
-    "theme": "list_contains(themes, $key)",
-    "entity": "list_contains(entity_ids, $key)",
-    "sector": "list_has_any(entity_ids, (SELECT list(entity_id) FROM entities WHERE sector = $key))",
-    "publisher": "story_id IN (SELECT story_id FROM articles WHERE publisher = $key AND counted_at >= $start"
-    " AND counted_at < $end)",
-}
+_FOUND = """
+SELECT story_id, first_at, count(*) OVER () AS found FROM members
+WHERE scope = $scope AND key = $key AND first_at >= $start AND first_at < $end
+ORDER BY owners DESC, articles DESC, strength DESC, story_id LIMIT $most"""
+# By their times, so that only what lies around each of them is read.
 _STORIES = """
-SELECT *, count(*) OVER () AS found FROM stories WHERE first_at >= $start AND first_at < $end AND {which}
-ORDER BY owners DESC, articles DESC, abs(coalesce(polarity, 0)) DESC, story_id LIMIT $most"""
+SELECT * FROM stories WHERE first_at IN ({times}) AND list_contains($ids::VARCHAR[], story_id)"""
+# What is kept of one snapshot: answers of some 50 kB, and pages of up to 400 kB.
+_ANSWERS, _PAGES = 400, 120
+
+
+_EVIDENCE = """
+SELECT kind, payload FROM evidence WHERE incident_id = $incident_id ORDER BY recorded_at, event_id, seq"""
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,26 @@ class Series:
 
 
 class View:
-    """One snapshot, asked through SQL; its small tables are kept until the next one."""
+    """One snapshot, asked through SQL; what was answered is kept until the next one."""
 
-    def __init__(self, snapshot: Snapshot, tables: dict[str, pd.DataFrame] | None = None) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._tables = dict(tables or {})
         self._con = connect(snapshot)
+        self._answers, self._pages = Kept(_ANSWERS), Kept(_PAGES)
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` answers, made once for this snapshot. Not to be changed by anybody."""
+        return self._answers.once(key, make)
+
+    def page(self, key: Hashable, make: Callable[[], str]) -> str:
+        """A page as text, made once for this snapshot."""
+        text: str = self._pages.once(key, make)
+        return text
 
     def table(self, name: str) -> pd.DataFrame:
         """A small table, whole; not to be changed."""
-        if name not in self._tables:
-            self._tables[name] = self.snapshot.table(name)
-        return self._tables[name]
+        found: pd.DataFrame = self.once(("table", name), lambda: self.snapshot.table(name))
+        return found
 
     def query(self, sql: str, **values: Any) -> pd.DataFrame:
         """The answer to a question about the published tables.
@@ -83,19 +94,24 @@ class View:
     def search(self, said: str, *, newest: bool, most: int) -> pd.DataFrame:
         """The stories whose titles hold what was typed, the best or the newest first; only what this snapshot has."""
         found = find(self.snapshot.root, said, newest=newest, most=most)
-        moments = [at for _, at in found] or [0]
-        rows = self.query(
-            "SELECT * FROM stories WHERE list_contains($ids::VARCHAR[], story_id)"
-            " AND first_at BETWEEN make_timestamptz($first::BIGINT) AND make_timestamptz($last::BIGINT)",
-            ids=[story for story, _ in found],
-            first=min(moments),
-            last=max(moments),
-        )
-        place = {story: n for n, (story, _) in enumerate(found)}
-        return rows.sort_values("story_id", key=lambda ids: ids.map(place)).reset_index(drop=True)
+        ids, times = [story for story, _ in found], [at for _, at in found]
+        listed = pd.DataFrame({"story_id": pd.Series(ids, dtype="str"), "first_at": times})
+        listed["first_at"] = pd.to_datetime(listed["first_at"], unit="us", utc=True)
+        return listed[["story_id"]].merge(self.stories(listed), on="story_id")
+
+    def stories(self, listed: pd.DataFrame) -> pd.DataFrame:
+        """The stories that are named by `story_id` and `first_at`; those that this snapshot has, in any order."""
+        if listed.empty:
+            return self.query("SELECT * FROM stories LIMIT 0")
+        times = ", ".join(f"'{at.isoformat()}'" for at in sorted(set(listed["first_at"])))
+        return self.query(_STORIES.format(times=times), ids=listed["story_id"].tolist())
 
     def options(self) -> list[dict[str, str]]:
         """The series to choose from: market, topics, sectors, themes, companies, publishers; `scope:key` as value."""
+        found: list[dict[str, str]] = self.once("options", self._options)
+        return found
+
+    def _options(self) -> list[dict[str, str]]:
         labels, entities = self.table("labels"), self.table("entities")
         kinds = dict(zip(entities["entity_id"], entities["kind"], strict=True))
         rank = {scope: place for place, scope in enumerate(SCOPES)}
@@ -113,6 +129,10 @@ class View:
 
     def until(self) -> datetime:
         """Where charts end: now, or the end of the newest bucket of an archive that ended long ago."""
+        found: datetime = self.once("until", self._until)
+        return found
+
+    def _until(self) -> datetime:
         now = self.snapshot.manifest.published_at
         last = "SELECT max(bucket_start) AS newest FROM trends WHERE grain = 'day' AND model_version = $model"
         newest = self.query(last, model=self.model_version)["newest"].iloc[0]
@@ -121,18 +141,30 @@ class View:
         end: datetime = newest + pd.Timedelta(days=1)
         return now if now - end < timedelta(days=3) else end
 
+    def first_story(self) -> Any:
+        """When the oldest published story began; NaT where there is none."""
+        return self.once("first story", lambda: self.query("SELECT min(first_at) AS at FROM stories")["at"].iloc[0])
+
+    def last_story(self) -> Any:
+        """When the newest published story began; NaT where there is none."""
+        return self.once("last story", lambda: self.query("SELECT max(first_at) AS at FROM stories")["at"].iloc[0])
+
     @property
     def model_version(self) -> str:
         """The active version; empty before the first."""
         return self.snapshot.manifest.model_version or ""
 
     def series(self, scope: str, key: str, grain: str) -> Series:
-        """One series over the shown time; its index rests on all that was published of its past."""
+        """One series over the shown time; its index rests on as much of its past as it reaches back."""
+        found: Series = self.once(("series", scope, key, grain), lambda: self._series(scope, key, grain))
+        return found
+
+    def _series(self, scope: str, key: str, grain: str) -> Series:
         one = {"scope": scope, "key": key, "grain": grain}
-        rows = self.query(TRENDS, **one, model=self.model_version)
-        rows = with_index(rows, grain) if len(rows) else rows
         until = self.until()
         since = until - SHOWN[grain]
+        rows = self.query(TRENDS, **one, model=self.model_version, since=since - READ_BACK[grain])
+        rows = with_index(rows, grain) if len(rows) else rows
         ranges = self.query(_RANGES, **one, since=since)
         rows = rows.rename(columns={"expected": "arrivals_expected"})
         rows = rows[rows["bucket_start"] >= since].merge(ranges, on="bucket_start", how="left")
@@ -154,9 +186,16 @@ class View:
 
 def stories_of(view: View, scope: str, key: str, start: datetime, end: datetime, most: int) -> pd.DataFrame:
     """The stories of a series that began in `[start, end)`, the most corroborated first; `found`: of how many."""
-    sql = _STORIES.format(which=_IN_SERIES[scope])
-    bound = {} if scope == "market" else {"key": key}
-    return view.query(sql, start=start, end=end, most=most, **bound)
+    found: pd.DataFrame = view.once(
+        ("stories", scope, key, start, end, most), lambda: _stories_of(view, scope, key, start, end, most)
+    )
+    return found
+
+
+def _stories_of(view: View, scope: str, key: str, start: datetime, end: datetime, most: int) -> pd.DataFrame:
+    one = {"scope": scope, "key": key}
+    found = view.query(_FOUND, **one, start=start, end=end, most=most)
+    return found[["story_id", "found"]].merge(view.stories(found), on="story_id")
 
 
 def _switches(models: pd.DataFrame, since: datetime) -> pd.DataFrame:
@@ -193,19 +232,23 @@ def parse_series(value: object) -> tuple[str, str]:
 
 def incidents_of(view: View, scope: str | None = None, key: str | None = None) -> pd.DataFrame:
     """Incidents that have fired, open ones first, newest first; of one series, or (market, or None) of all."""
+    fired: pd.DataFrame = view.once("incidents", lambda: _fired(view))
+    if scope in (None, "market"):
+        return fired
+    return fired[(fired["scope"] == scope) & (fired["key"] == key)]
+
+
+def _fired(view: View) -> pd.DataFrame:
     incidents = view.table("incidents")
     # One that was withdrawn before it fired is resolved too, but nobody was ever told of it.
     rows = incidents[incidents["fired_at"].notna()]
-    if scope not in (None, "market"):
-        rows = rows[(rows["scope"] == scope) & (rows["key"] == key)]
     rows = rows.assign(open=rows["resolved_at"].isna(), started_at=rows["fired_at"])
     return rows.sort_values(["open", "started_at", "incident_id"], ascending=[False, False, True])
 
 
 def evidence_of(view: View, incident_id: str) -> dict[str, list[dict[str, Any]]]:
     """The payloads an incident rests on, by kind (decision, article, feed), in the order they were kept."""
-    rows = view.table("evidence")
-    rows = rows[rows["incident_id"] == incident_id].sort_values(["recorded_at", "event_id", "seq"])
+    rows = view.query(_EVIDENCE, incident_id=incident_id)
     found: dict[str, list[dict[str, Any]]] = {"decision": [], "article": [], "feed": []}
     for kind, payload in zip(rows["kind"], rows["payload"], strict=True):
         found.setdefault(str(kind), []).append(json.loads(payload))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pandas as pd
 import pyarrow as pa
@@ -55,7 +56,9 @@ def _rows(view: View, table: str, asked: Asked) -> pd.DataFrame:
     scope, key = parse_series(asked.text("series", MARKET))
     grain = asked.one_of("grain", ("hour", "day"), "day")
     if table == "trends" and asked.text("series"):
-        return view.query(TRENDS, scope=scope, key=key, grain=grain, model=view.model_version)
+        return view.query(
+            TRENDS, scope=scope, key=key, grain=grain, model=view.model_version, since=datetime(1970, 1, 1, tzinfo=UTC)
+        )
     if table == "stories" and asked.text("series"):
         until = view.until()
         start, end = asked.moment("from") or until - SHOWN[grain], asked.moment("to") or until

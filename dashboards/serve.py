@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from pipeline.errors import PortInUse, SettingsError
 from pipeline.settings import Settings
 
 __all__ = ["serve", "server_in_thread"]
+
+# More than that many questions at once do not get their answers sooner; fewer, and a short one waits for the long ones.
+_THREADS = 16
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -65,6 +69,8 @@ def _listening(settings: Settings) -> tuple[Any, str]:
             ) from error
         raise SettingsError(f"[dashboard] host {host}, port {port}: cannot listen there ({error.strerror}).") from error
     app = create_app(settings)
+    # It warns of every answer that has to wait for a thread, which on a busy morning is most of them.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     address = f"http://{shown}:{door.getsockname()[1]}/"
-    return create_server(app.server, sockets=[door], threads=8, ident="barograph"), address
+    return create_server(app.server, sockets=[door], threads=_THREADS, ident="barograph"), address

@@ -20,7 +20,7 @@ _MOST = 14
 
 def newest_stories(view: View) -> tuple[html.Table | html.P, str]:
     """The most corroborated stories of the newest 24 hours, and a note on how many there are."""
-    newest = view.query("SELECT max(first_at) AS at FROM stories")["at"].iloc[0]
+    newest = view.last_story()
     if pd.isna(newest):
         return html.P(coded("No stories yet. They appear after `barograph fold`."), className="quiet"), ""
     end: datetime = newest + pd.Timedelta(microseconds=1)

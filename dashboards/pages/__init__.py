@@ -21,23 +21,27 @@ class Shows(Protocol):
 
 @dataclass(frozen=True)
 class Page:
-    """One page. `path` is the first part of its addresses; `title` stands in the navigation, where it is listed."""
+    """One page. `path` is the first part of its addresses; `title` stands in the navigation, where it is listed.
+
+    `shared`: it shows everybody the same, so one rendering serves all; a page with forms does not.
+    """
 
     path: str
     title: str
     show: Shows
     listed: bool = True
+    shared: bool = True
 
 
 PAGES = (
     Page("/", "Morning", morning.show),
     Page("/series", "Series", series.show),
-    Page("/incidents", "Incidents", incidents.show),
+    Page("/incidents", "Incidents", incidents.show, shared=False),
     Page("/rules", "Rules", rules.show),
     Page("/feeds", "Feeds", feeds.show),
     Page("/model", "Model", model.show),
     Page("/search", "Search", search.show),
-    Page("/story", "Story", story.show, listed=False),
+    Page("/story", "Story", story.show, listed=False, shared=False),
 )
 _BY_PATH: dict[str, Page] = {page.path: page for page in PAGES}
 

@@ -22,6 +22,7 @@ __all__ = ["show"]
 
 _STATES = {"open": "Open", "past": "Past", "all": "All"}
 _MOST = 200
+_EVENTS = "SELECT * FROM incident_events WHERE incident_id = $incident_id ORDER BY seq, event_id"
 _ALL = 10_000
 
 
@@ -166,14 +167,14 @@ def _facts(row: pd.Series[Any], now: datetime) -> Children:
     if when_of(row["resolved_at"]):
         told += [" · resolved ", moment(row["resolved_at"], now)]
     else:
-        told += [" · last seen ", moment(row["last_seen_at"], now)]
+        # Counted to the end of its newest bucket, which may not have come yet.
+        told += [" · last seen ", moment(min(when_of(row["last_seen_at"]) or now, now), now)]
     return [*told, " · scored by ", html.B(text_of(row["model_version"]) or "no model")]
 
 
 def _life(view: View, incident_id: str, now: datetime) -> html.Ol | html.P:
     """The steps of its life, oldest first, each with its reason and who took it."""
-    events = view.table("incident_events")
-    events = events[events["incident_id"] == incident_id].sort_values(["seq", "event_id"])
+    events = view.query(_EVENTS, incident_id=incident_id)
     if events.empty:
         return quiet("No step is in this snapshot.")
     items = []

@@ -11,7 +11,7 @@ from dash import dcc, html
 
 from dashboards.address import Asked, href
 from dashboards.data import View
-from dashboards.pieces import Children, moment, panel, quiet, tag, text_of
+from dashboards.pieces import Children, aria, moment, panel, quiet, tag, text_of
 
 __all__ = ["show"]
 
@@ -30,6 +30,8 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     if len(card):
         measured = json.loads(card["metrics"].iloc[0])
         wide.append(panel("measured", "Measured once, on rows nobody trained on", _measured(measured)))
+        wide.append(panel("reliability", "When it says 80%, is it right in 80%?", _reliability(view)))
+        wide.append(_challenge(card["challenge"].iloc[0]))
         wide.append(
             panel("card", "Model card", dcc.Markdown(card["card"].iloc[0], className="card", link_target="_blank"))
         )
@@ -104,6 +106,46 @@ def _figures(name: str, row: dict[str, Any]) -> html.Tr:
         f"{row['ece']:.3f}",
     ]
     return html.Tr([html.Th(name, scope="row"), *(html.Td(cell, className="num") for cell in cells)])
+
+
+def _reliability(view: View) -> html.Div | html.P:
+    """The reliability diagrams that were drawn when it was measured."""
+    pictures = view.table("model_pictures")
+    pictures = pictures[pictures["model_version"] == view.model_version]
+    if pictures.empty:
+        return quiet("Its artifact holds no reliability diagram. `barograph evaluate` draws them.")
+    return html.Div(
+        [
+            html.Figure(
+                [
+                    html.Img(src=f"data:image/png;base64,{row['png']}", alt=f"Reliability diagram of {row['name']}"),
+                    html.Figcaption(str(row["name"]), className="more"),
+                ]
+            )
+            for _, row in pictures.iterrows()
+        ],
+        className="pictures",
+    )
+
+
+def _challenge(text: object) -> html.Section:
+    """How many hand-written cases of each kind it got right, the worst kinds first."""
+    if not isinstance(text, str):
+        return panel("challenge", "Challenge suite", quiet("Not run for this artifact: `python -m models.challenge`."))
+    kinds = sorted(json.loads(text).items(), key=lambda kind: (kind[1]["passed"] / kind[1]["n"], kind[0]))
+    body = [
+        html.Tr(
+            [
+                html.Th(kind.replace("_", " "), scope="row"),
+                html.Td(f"{row['passed']} of {row['n']}", className="num"),
+                html.Td(html.Meter(value=str(row["passed"]), min="0", max=str(row["n"]), **aria(label=kind))),
+            ]
+        )
+        for kind, row in kinds
+    ]
+    right, asked = (sum(row[name] for _, row in kinds) for name in ("passed", "n"))
+    table = html.Table(html.Tbody(body), className="list challenge")
+    return panel("challenge", "Challenge suite, the hardest first", table, f"{right} of {asked} right")
 
 
 def _statuses(view: View) -> html.Table | html.P:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,16 +18,19 @@ from dashboards.words import chance_words
 __all__ = ["show"]
 
 _SPAN = timedelta(weeks=4)
-_HEADS = ("Rule", "Budget", "Fires under", "Its past", "Sent, 4 weeks", "Last")
+_HEADS = ("Rule", "Budget", "Fires under", "Its past", "Sent, 4 weeks", "Last", "Its last backtest")
 
 
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
-    """Every rule that has a limit or has ever fired."""
-    limits, incidents = view.table("limits"), incidents_of(view)
-    names = sorted({*limits["rule"], *incidents["rule"]})
+    """Every rule that has a limit, has ever fired, or was played over the past."""
+    limits, incidents, played = view.table("limits"), incidents_of(view), _played(view)
+    names = sorted({*limits["rule"], *incidents["rule"], *played})
     recent = incidents[incidents["fired_at"] >= pd.Timestamp(now - _SPAN)]
     sent, last = recent.groupby("rule").size(), incidents.groupby("rule")["fired_at"].max()
-    rows = [_row(name, limits[limits["rule"] == name], int(sent.get(name, 0)), last.get(name), now) for name in names]
+    rows = [
+        _row(name, limits[limits["rule"] == name], int(sent.get(name, 0)), last.get(name), played.get(name), now)
+        for name in names
+    ]
     head = html.Tr([html.Th(text, scope="col", className="num" if "weeks" in text else "") for text in _HEADS])
     content: Children = (
         [html.Table([html.Thead(head), html.Tbody(rows)], className="list"), downloads("limits")]
@@ -41,7 +45,22 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     ]
 
 
-def _row(name: str, limit: pd.DataFrame, sent: int, last: Any, now: datetime) -> html.Tr:
+def _played(view: View) -> dict[str, str]:
+    """Of each rule the newest backtest in words; newer ones of the same rule replace older ones."""
+    told = {}
+    for _, row in view.table("backtests").sort_values("recorded_at").iterrows():
+        span = f"{row['from_at']:%-d %b} to {row['to_at']:%-d %b %Y}"
+        for of in json.loads(row["result"]).get("of_rules", []):
+            delay = of.get("median_delay_hours")
+            late = "" if delay is None else f", median delay {delay:.0f} h"
+            told[str(of["rule"])] = (
+                f"SIMULATED {span}: {of['alerts']} alerts, {of['per_week']:.1f} a week,"
+                f" {of['busiest']} in the busiest{late}; {row['model_version']}"
+            )
+    return told
+
+
+def _row(name: str, limit: pd.DataFrame, sent: int, last: Any, played: str | None, now: datetime) -> html.Tr:
     found: Any = limit.iloc[-1] if len(limit) else None
     budget, fires, past = "–", "–", "–"
     if found is not None:
@@ -57,5 +76,6 @@ def _row(name: str, limit: pd.DataFrame, sent: int, last: Any, now: datetime) ->
             html.Td(past, className="more"),
             html.Td(f"{sent} ({sent / 4:.1f} a week)", className="num"),
             html.Td(moment(last, now), className="time"),
+            html.Td(played or "none: `barograph backtest`".replace("`", ""), className="more words"),
         ]
     )

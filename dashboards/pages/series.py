@@ -93,7 +93,7 @@ def in_view(view: View, asked: Asked, series: Series, now: datetime) -> tuple[An
     start = asked.moment("from") or series.until - SHOWN[series.grain]
     end = asked.moment("to") or series.until + timedelta(days=1)
     rows = stories_of(view, series.scope, series.key, start, end, _STORIES)
-    kept = view.query("SELECT min(first_at) AS first FROM stories")["first"].iloc[0]
+    kept = view.first_story()
     empty = "No story of this series began in the time in view."
     if pd.notna(kept) and start < kept:
         empty += f" Stories are published from {kept:%-d %b %Y} on; the chart reaches further back."

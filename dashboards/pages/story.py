@@ -20,6 +20,9 @@ __all__ = ["marked", "show"]
 
 _ARTICLES = """
 SELECT * FROM articles WHERE story_id = $id AND counted_at >= $since ORDER BY counted_at, article_id LIMIT 500"""
+_CITING = """
+SELECT DISTINCT incident_id FROM evidence
+WHERE kind = 'article' AND recorded_at >= $since AND contains(payload, $needle)"""
 # What is this strong a share of the strongest word is shown as strong.
 _STRONG = 0.5
 
@@ -34,10 +37,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     story = found.iloc[0]
     articles = view.query(_ARTICLES, id=story_id, since=story["first_at"])
     title = text_of(story["title"]) or "(no title)"
-    citing = view.query(
-        "SELECT DISTINCT incident_id FROM evidence WHERE kind = 'article' AND contains(payload, $needle)",
-        needle=f'"story_id": "{story_id}"',
-    )["incident_id"]
+    citing = view.query(_CITING, needle=f'"story_id": "{story_id}"', since=story["first_at"])["incident_id"]
     incidents = incidents_of(view)
     incidents = incidents[incidents["incident_id"].isin(citing)]
     cited: Any = incident_rows(view, incidents, now) if len(incidents) else quiet("No incident rests on this story.")

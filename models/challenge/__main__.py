@@ -4,8 +4,10 @@ python -m models.challenge --model barograph-minilm-2 > docs/challenge.md
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from models import DEFAULT
 from models.challenge.gate import KIND_AT_LEAST, OVERALL_AT_LEAST, gate
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 where the gate is shut."""
     parser = argparse.ArgumentParser(prog="python -m models.challenge", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=DEFAULT, help="name of a shipped model, or the folder of an artifact")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write how many of each kind passed to FILE, too")
     options = parser.parse_args(arguments)
     # Heavy: --help should not wait for torch.
     from models.scorer import load
@@ -48,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModelError as problem:
         sys.stderr.write(f"{problem}\n")
         return problem.exit_status
+    if options.json:
+        kinds = {kind: {"n": n, "passed": passed} for kind, (n, passed) in sorted(found.kinds.items())}
+        options.json.write_text(json.dumps(kinds, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(page(found, scorer.model_version, f"python -m models.challenge --model {options.model}"))
     return 1 if gate(found) else 0
 

@@ -26,13 +26,15 @@ _ARTICLES = f""",
     behind AS (
         SELECT article_id, revision, list({{'start': start, 'end': "end", 'weight': weight}} ORDER BY start) AS words
         FROM attributions
-        WHERE model_version = $model_version AND entity_id = '' AND recorded_at <= $as_of GROUP BY ALL),
+        WHERE model_version = $model_version AND entity_id = '' AND recorded_at BETWEEN $reached AND $as_of
+        GROUP BY ALL),
     why AS (SELECT article_id, revision, list(DISTINCT theme ORDER BY theme) AS themes FROM themed GROUP BY ALL)
 SELECT n.story_id, n.article_id, c.revision, n.counted_at, n.novelty::BIGINT AS novelty, n.owner, a.publisher, a.title,
     a.url, a.published_at, a.first_seen_at, a.imported, a.language, coalesce(j.status, 'unscored') AS status,
     j.p_negative, j.p_neutral, j.p_positive, j.topic, j.p_topic, t.entities, w.words, y.themes
 FROM new AS n JOIN counted AS c USING (article_id)
-JOIN articles AS a ON a.article_id = c.article_id AND a.revision = c.revision
+JOIN (SELECT * FROM articles WHERE recorded_at >= $reached) AS a
+    ON a.article_id = c.article_id AND a.revision = c.revision
 LEFT JOIN judged AS j ON j.article_id = c.article_id AND j.revision = c.revision AND j.entity_id = ''
 LEFT JOIN towards AS t ON t.article_id = c.article_id AND t.revision = c.revision
 LEFT JOIN behind AS w ON w.article_id = c.article_id AND w.revision = c.revision
@@ -44,13 +46,17 @@ def articles(
     con: duckdb.DuckDBPyConnection,
     stories: Sequence[str] | pa.ChunkedArray,
     model_version: str,
+    reached: datetime,
 ) -> pa.Table:
-    """One row per article of these stories, at its newest revision, as the series count them (docs/definitions.md)."""
+    """One row per article of these stories, at its newest revision, as the series count them (docs/definitions.md).
+
+    The relation `reached` names the articles they rest on, of which nothing was recorded before `reached`.
+    """
     buckets.register(con)
     con.register("stories_published", pa.table({"story_id": stories}))
-    bound = {"as_of": datetime(9999, 1, 1, tzinfo=UTC), "model_version": model_version}
+    bound = {"as_of": datetime(9999, 1, 1, tzinfo=UTC), "model_version": model_version, "reached": reached}
     try:
-        return con.execute(buckets.with_sql("recorded_at") + _ARTICLES, bound).to_arrow_table()
+        return con.execute(buckets.with_sql("recorded_at", reached) + _ARTICLES, bound).to_arrow_table()
     finally:
         con.unregister("topic_keys")
         con.unregister("stories_published")

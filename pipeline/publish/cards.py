@@ -1,9 +1,11 @@
-"""The card and metrics of the active model, read from its artifact, so that the pages need nothing but the snapshot."""
+"""What the artifact of the active model says of itself, so that the pages need nothing but the snapshot."""
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,20 +16,40 @@ __all__ = ["cards"]
 logger = logging.getLogger(__name__)
 
 
-def cards(model_version: str | None, artifacts: Sequence[str]) -> pa.Table:
-    """At most one row: the first of `artifacts` (names or folders) that is of this version."""
+def cards(model_version: str | None, artifacts: Sequence[str]) -> dict[str, pa.Table]:
+    """`model_cards` (at most one row) and `model_pictures`, of the first of `artifacts` that is of this version.
+
+    `artifacts` are names of shipped models, or folders. A report that an artifact does not have is left out.
+    """
     from models.artifacts import open_artifact
     from models.errors import ModelError
 
-    rows = []
+    found: dict[str, list[dict[str, str | None]]] = {"model_cards": [], "model_pictures": []}
     for name in dict.fromkeys(artifacts) if model_version else ():
         try:
             artifact = open_artifact(name)
             if artifact.model_version == model_version:
-                card = (artifact.folder / "MODEL_CARD.md").read_text("utf-8")
-                metrics = (artifact.folder / "metrics.json").read_text("utf-8")
-                rows.append({"model_version": model_version, "card": card, "metrics": metrics})
+                found = _said(artifact.folder, model_version)
                 break
         except (ModelError, OSError, UnicodeDecodeError) as error:
             logger.info("no model card from %s: %s", name, error)
-    return pa.Table.from_pylist(rows, TABLES["model_cards"].schema)
+    return {name: pa.Table.from_pylist(rows, TABLES[name].schema) for name, rows in found.items()}
+
+
+def _said(folder: Path, model_version: str) -> dict[str, list[dict[str, str | None]]]:
+    challenge = folder / "report" / "challenge.json"
+    card: dict[str, str | None] = {
+        "model_version": model_version,
+        "card": (folder / "MODEL_CARD.md").read_text("utf-8"),
+        "metrics": (folder / "metrics.json").read_text("utf-8"),
+        "challenge": challenge.read_text("utf-8") if challenge.exists() else None,
+    }
+    pictures: list[dict[str, str | None]] = [
+        {
+            "model_version": model_version,
+            "name": f"{path.parent.name}, {path.stem.removeprefix('reliability-')}",
+            "png": base64.b64encode(path.read_bytes()).decode("ascii"),
+        }
+        for path in sorted(folder.glob("report/*/reliability-*.png"))
+    ]
+    return {"model_cards": [card], "model_pictures": pictures}

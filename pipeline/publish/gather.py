@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.promotion import active_model
 from pipeline.publish.articles import articles
 from pipeline.publish.tables import TABLES
-from pipeline.series import buckets
+from pipeline.series import buckets, coverage, reach
 
 __all__ = ["HOURS_KEPT", "STORIES_KEPT", "TOLD_KEPT", "Gathered", "gather"]
 
@@ -47,7 +47,7 @@ _STORIES = """,
     why AS (SELECT article_id, revision, list(DISTINCT theme ORDER BY theme) AS themes FROM themed GROUP BY ALL)
 SELECT s.*, s.p_negative > $limit AS negative, a.title, a.publisher, a.url, a.imported, n.entity_ids, n.entities,
     w.themes
-FROM story AS s JOIN articles AS a USING (article_id, revision)
+FROM story AS s JOIN (SELECT * FROM articles WHERE recorded_at >= $reached) AS a USING (article_id, revision)
 LEFT JOIN named AS n USING (article_id, revision) LEFT JOIN why AS w USING (article_id, revision)
 """
 
@@ -110,12 +110,18 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     until = min(live or newest or now, now)
     tables = {
         "trends": _query(con, _TRENDS, hours=until - HOURS_KEPT),
-        "stories": _stories(con, until - STORIES_KEPT, version, limit),
         "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1)),
         "told": buckets.told(con, version, limit, until - TOLD_KEPT, until),
     }
-    tables["articles"] = articles(con, tables["stories"]["story_id"], version)
-    for name in ("incidents", "incident_events", "evidence", "models"):
+    # Whole days, so that a day's part stays the same until it falls out.
+    since = coverage.midnight((until - STORIES_KEPT).astimezone(UTC).date())
+    # Nothing that stories of these days rest on was recorded before that: the rest of a long history stays unread.
+    near = reach.of_days(con, since.date(), now.astimezone(UTC).date())
+    con.register("reached", near.articles)
+    tables["stories"] = _stories(con, since, near.since, version, limit)
+    tables["articles"] = articles(con, tables["stories"]["story_id"], version, near.since)
+    con.unregister("reached")
+    for name in ("incidents", "incident_events", "evidence", "models", "backtests"):
         tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
     tables["limits"] = _query(con, _LIMITS, model=version)
     tables["feeds"] = _query(con, "SELECT * FROM feeds")
@@ -126,10 +132,13 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     return Gathered(tables, _query(con, _FITS, model=version), late, _one(con, _AS_OF), model)
 
 
-def _stories(con: duckdb.DuckDBPyConnection, since: datetime, version: str, limit: float) -> pa.Table:
+def _stories(
+    con: duckdb.DuckDBPyConnection, since: datetime, reached: datetime, version: str, limit: float
+) -> pa.Table:
     buckets.register(con)
-    sql = buckets.with_sql("recorded_at") + _STORIES
-    return _query(con, sql, as_of=datetime(9999, 1, 1, tzinfo=UTC), model_version=version, limit=limit, since=since)
+    sql = buckets.with_sql("recorded_at", reached) + _STORIES
+    bound = {"as_of": datetime(9999, 1, 1, tzinfo=UTC), "model_version": version, "limit": limit}
+    return _query(con, sql, **bound, since=since, reached=reached)
 
 
 def _query(con: duckdb.DuckDBPyConnection, sql: str, **values: object) -> pa.Table:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +18,15 @@ from pipeline.publish.tables import Published
 __all__ = ["TEMPORARY", "Part", "sync_folder", "write_parts", "write_safely"]
 
 TEMPORARY = ".writing"
+# Rows are in the order they are asked for in, so that a question about one series reads one group of each part.
+_GROUP = 1 << 13
+# Late articles come in this long after a month's end; then its days become one part.
+_SETTLED = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a table. `file` is relative to the snapshot's root; `day` is YYYY-MM-DD, or 'all'."""
+    """One file of a table. `file` is relative to the snapshot's root; `day` is YYYY-MM-DD, YYYY-MM, or 'all'."""
 
     file: str
     day: str
@@ -39,17 +43,20 @@ def write_parts(root: Path, table: Published, rows: pa.Table, now: datetime) -> 
     rows = rows.sort_by([(column, "ascending") for column in table.order])
     folder = root / table.name
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [_write(folder, day, part, now) for day, part in _days(table, rows)]
+    parts = [_write(folder, day, part, now) for day, part in _days(table, rows, now)]
     if any(part.written for part in parts):
         sync_folder(folder)
     return parts
 
 
-def _days(table: Published, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+def _days(table: Published, rows: pa.Table, now: datetime) -> Iterator[tuple[str, pa.Table]]:
     if table.day is None or rows.num_rows == 0:
         yield "all", rows
         return
     days = pc.strftime(rows[table.day], format="%Y-%m-%d").combine_chunks()
+    if table.months:
+        month = f"{now - _SETTLED:%Y-%m}"
+        days = pc.if_else(pc.less(days, month), pc.utf8_slice_codeunits(days, 0, 7), days)
     order = pc.sort_indices(days)  # stable: the order within a day stays
     runs = pc.run_end_encode(days.take(order))
     start = 0
@@ -60,8 +67,8 @@ def _days(table: Published, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 def _write(folder: Path, day: str, rows: pa.Table, now: datetime) -> Part:
     sink = pa.BufferOutputStream()
-    # Plain settings and one row group per million rows: the bytes depend on the rows and the writer's version only.
-    pq.write_table(rows.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=1 << 20)
+    # Plain settings: the bytes depend on the rows and the writer's version only.
+    pq.write_table(rows.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=_GROUP)
     content = sink.getvalue().to_pybytes()
     name = f"{day}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     path = folder / name

@@ -28,9 +28,12 @@ END;
 """
 # Ids rise with time, so that the newest come without sorting what matches.
 _IDS_PER_SECOND = 1 << 20
-_FIND = """
-SELECT t.story_id, t.first_at FROM (SELECT rowid AS id, {rank} AS place FROM words
-    WHERE words MATCH ? ORDER BY {order} LIMIT ?) JOIN titles AS t USING (id) ORDER BY place, id DESC"""
+_NEWEST = "SELECT rowid AS id, 0 AS place FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?"
+_BEST = "SELECT rowid AS id, rank AS place FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
+# A word that so many titles have tells none of them apart, and to weigh them all takes seconds.
+_COMMON = 20_000
+_COUNT = f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT {_COMMON})"
+_FIND = "SELECT t.story_id, t.first_at FROM ({}) JOIN titles AS t USING (id) ORDER BY place, id DESC"
 # Few stories are told so often that a page of them is worth more than this wait.
 _WAIT_S = 5.0
 
@@ -63,15 +66,16 @@ def update(root: Path, files: Sequence[str]) -> int:
 def find(root: Path, said: str, *, newest: bool, most: int) -> list[tuple[str, int]]:
     """(story_id, microseconds since 1970 of its first article) of the titles that match, the best or the newest first.
 
+    Where 20,000 match or more, the newest come first in any case.
     Empty where nothing was published, and where `said` holds no word to look for.
     """
     match = expression(said)
     path = root / INDEX
     if not match or not path.exists():
         return []
-    order, rank = ("rowid DESC", "0") if newest else ("rank", "rank")
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)) as con:
-        found: list[tuple[str, int]] = con.execute(_FIND.format(order=order, rank=rank), [match, most]).fetchall()
+        plain = newest or con.execute(_COUNT, [match]).fetchone() == (_COMMON,)
+        found: list[tuple[str, int]] = con.execute(_FIND.format(_NEWEST if plain else _BEST), [match, most]).fetchall()
     return found
 
 

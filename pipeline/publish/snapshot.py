@@ -98,4 +98,4 @@ class Snapshot:
 def _from(file: str, since: date | None) -> bool:
     """Whether a part can hold rows of `since` or later, told from its name."""
     day = file.rsplit("/", 1)[1].rsplit("-", 1)[0]
-    return since is None or not day[:1].isdigit() or day >= since.isoformat()
+    return since is None or not day[:1].isdigit() or day >= since.isoformat()[: len(day)]

@@ -19,6 +19,7 @@ from pipeline.publish.gather import Gathered, gather
 from pipeline.publish.judged import expected_ranges, unusual_days
 from pipeline.publish.labels import labels_of, topic_key
 from pipeline.publish.manifest import Manifest, only_publisher, sweep, switch
+from pipeline.publish.members import members
 from pipeline.publish.parts import Part, write_parts
 from pipeline.publish.snapshot import Snapshot
 from pipeline.publish.tables import TABLES
@@ -45,7 +46,7 @@ def run(context: Context, to: Path | None = None) -> Report:
             gathered = gather(con, now)
         frames = _finished(gathered, _last(root), now)
         version = gathered.model[0] if gathered.model else None
-        frames["model_cards"] = cards(version, [context.settings.model.name, (version or "").partition("@")[0]])
+        frames |= cards(version, [context.settings.model.name, (version or "").partition("@")[0]])
         parts = {name: write_parts(root, TABLES[name], frames[name], now) for name in TABLES}
         manifest = Manifest.of(
             parts,
@@ -93,6 +94,7 @@ def _finished(gathered: Gathered, known: pd.DataFrame | None, now: datetime) -> 
     for name, frame in made.items():
         schema = TABLES[name].schema
         tables[name] = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    tables["members"] = members(tables["stories"], tables["articles"], tables["entities"])
     return tables
 
 

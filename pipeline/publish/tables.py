@@ -22,16 +22,23 @@ _WORDS = pa.list_(pa.struct([("start", _INT), ("end", _INT), ("weight", _FLOAT)]
 
 @dataclass(frozen=True)
 class Published:
-    """One table of the snapshot. `day` names the time column its parts are cut by; None: one part for all."""
+    """One table of the snapshot. `day` names the time column its parts are cut by; None: one part for all.
+
+    With `months` the days of a month that is over become one part: a table with a long past that is asked for one
+    series at a time costs as much as it has files.
+    """
 
     name: str
     schema: pa.Schema
     order: tuple[str, ...]
     day: str | None = None
+    months: bool = False
 
 
-def _table(table: str, order: str, cut_by: str | None = None, /, **columns: pa.DataType) -> Published:
-    return Published(table, pa.schema(list(columns.items())), tuple(order.split()), cut_by)
+def _table(
+    table: str, order: str, cut_by: str | None = None, months: bool = False, /, **columns: pa.DataType
+) -> Published:
+    return Published(table, pa.schema(list(columns.items())), tuple(order.split()), cut_by, months)
 
 
 _JUDGED: dict[str, pa.DataType] = {
@@ -55,6 +62,7 @@ TABLES: dict[str, Published] = {
             "trends",
             "grain scope key model_version bucket_start",
             "bucket_start",
+            True,
             bucket_start=_TIME,
             grain=_TEXT,
             scope=_TEXT,
@@ -75,7 +83,9 @@ TABLES: dict[str, Published] = {
             arrived=_INT,
         ),
         # The expected range of the past, for charts: by the fit then in force, or (hindsight) the first one after.
-        _table("expected", "grain scope key bucket_start", "bucket_start", **_JUDGED, fit_id=_TEXT, hindsight=_FLAG),
+        _table(
+            "expected", "grain scope key bucket_start", "bucket_start", True, **_JUDGED, fit_id=_TEXT, hindsight=_FLAG
+        ),
         # The open day and the newest closed one of every series that had stories on it.
         _table("unusual", "bucket_start scope key", **_JUDGED, label=_TEXT, open=_FLAG, news_volume=_INT, owners=_INT),
         _table(
@@ -106,6 +116,7 @@ TABLES: dict[str, Published] = {
             "incident_events",
             "incident_id seq event_id",
             "recorded_at",
+            True,
             event_id=_TEXT,
             incident_id=_TEXT,
             seq=_INT,
@@ -121,6 +132,7 @@ TABLES: dict[str, Published] = {
             "evidence",
             "incident_id event_id seq",
             "recorded_at",
+            True,
             incident_id=_TEXT,
             event_id=_TEXT,
             seq=_INT,
@@ -180,6 +192,20 @@ TABLES: dict[str, Published] = {
             entity_ids=_TEXTS,
             entities=_TEXTS,
             themes=_TEXTS,
+        ),
+        # Each of those stories in each of its series, with what puts the stories of a list in order.
+        _table(
+            "members",
+            "scope key first_at story_id",
+            "first_at",
+            True,
+            scope=_TEXT,
+            key=_TEXT,
+            story_id=_TEXT,
+            first_at=_TIME,
+            owners=_INT,
+            articles=_INT,
+            strength=_FLOAT,
         ),
         # The articles of those stories. `entities`: the scores towards each; `words`: what made a negative score.
         _table(
@@ -249,8 +275,22 @@ TABLES: dict[str, Published] = {
             basis=_TEXT,
             pooled=_FLAG,
         ),
-        # The card and the metrics (JSON) of the active version, as its artifact holds them.
-        _table("model_cards", "model_version", model_version=_TEXT, card=_TEXT, metrics=_TEXT),
+        # The rules as they were played over the past: `result` is JSON, one row for each rule in `of_rules`.
+        _table(
+            "backtests",
+            "recorded_at backtest_id",
+            backtest_id=_TEXT,
+            rules_sha256=_TEXT,
+            model_version=_TEXT,
+            from_at=_TIME,
+            to_at=_TIME,
+            result=_TEXT,
+            recorded_at=_TIME,
+        ),
+        # Card, metrics and challenge suite (JSON) of the active version, as its artifact holds them.
+        _table("model_cards", "model_version", model_version=_TEXT, card=_TEXT, metrics=_TEXT, challenge=_TEXT),
+        # Its reliability diagrams, one for each measured set and head (PNG, base64).
+        _table("model_pictures", "model_version name", model_version=_TEXT, name=_TEXT, png=_TEXT),
         _table(
             "entities",
             "entity_id",

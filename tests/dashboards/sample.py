@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline.publish import search
 from pipeline.publish.labels import topic_key
 from pipeline.publish.manifest import Manifest, only_publisher, switch
+from pipeline.publish.members import members
 from pipeline.publish.parts import write_parts
 from pipeline.publish.tables import TABLES
 
@@ -45,6 +46,11 @@ COMPANIES = {
     "demo:ferncliff": "Ferncliff Pharma",
 }
 _MEASURED = {"n": 2388, "accuracy": 0.871, "macro_f1": 0.833, "recall": {"negative": 0.781}, "ece": 0.029}
+# The smallest picture there is, and what a backtest says of a rule.
+_DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+_PLAYED = {
+    "rule": "negative-share-topic", "alerts": 8, "per_week": 0.93, "busiest": 3, "median_delay_hours": 4.0,
+}  # fmt: skip
 PUBLISHERS = ("Harbour Wire", "Northgate Post", "The Ledger Daily", "Meridian Finance")
 
 
@@ -54,12 +60,13 @@ def write(
     """Publish the sample under `root`; the same arguments give the same parts."""
     frames = _empty() if empty else {**_empty(), **_filled(now, hostile)}
     with only_publisher(root):
-        parts = {}
+        made = {}
         for name, table in TABLES.items():
             frame = frames[name]
             frame = frame.assign(**{column: None for column in table.schema.names if column not in frame})
-            rows = pa.Table.from_pandas(frame[table.schema.names], table.schema, preserve_index=False)
-            parts[name] = write_parts(root, table, rows, now)
+            made[name] = pa.Table.from_pandas(frame[table.schema.names], table.schema, preserve_index=False)
+        made["members"] = members(made["stories"], made["articles"], made["entities"])
+        parts = {name: write_parts(root, table, made[name], now) for name, table in TABLES.items()}
         manifest = Manifest.of(
             parts,
             published_at=now,
@@ -98,8 +105,21 @@ def _filled(now: datetime, hostile: bool) -> dict[str, pd.DataFrame]:
         "model_cards": pd.DataFrame(
             {
                 "model_version": [MODEL],
+                "challenge": [json.dumps({"denial": {"n": 40, "passed": 31}, "hostile": {"n": 12, "passed": 12}})],
                 "card": ["# A small model\n\nIt reads headlines. <script>document.title='owned'</script>"],
                 "metrics": [json.dumps({"final": {"tweets": {"all": {"sentiment": _MEASURED, "topic": None}}}})],
+            }
+        ),
+        "model_pictures": pd.DataFrame({"model_version": [MODEL], "name": ["tweets, sentiment"], "png": [_DOT]}),
+        "backtests": pd.DataFrame(
+            {
+                "backtest_id": ["b1"],
+                "rules_sha256": ["0"],
+                "model_version": [MODEL],
+                "from_at": [now - timedelta(days=60)],
+                "to_at": [now],
+                "recorded_at": [now],
+                "result": [json.dumps({"of_rules": [_PLAYED, {**_PLAYED, "rule": "never-fired", "alerts": 0}]})],
             }
         ),
         "limits": pd.DataFrame(

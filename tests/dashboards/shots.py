@@ -31,6 +31,7 @@ def addresses(view: View) -> dict[str, str]:
     worst = incidents[incidents["kind"] == "negative_share"].head(1)
     told = "SELECT story_id FROM stories WHERE negative ORDER BY owners DESC, articles DESC, story_id LIMIT 1"
     found = {"morning": "", "feeds": "feeds?which=all", "model": "model", "incidents": "incidents?state=all"}
+    found |= {"rules": "rules", "search": "search?q=bank"}
     for _, row in worst.iterrows():
         found["incident"] = f"incidents/{row['incident_id']}"
         found["series"] = f"series?series={row['scope']}:{row['key']}&grain=hour"

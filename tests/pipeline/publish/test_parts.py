@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,6 +42,18 @@ def test_the_same_rows_in_any_order_are_the_same_parts(
     assert not any(part.written for part in second)
     assert sum(part.rows for part in first) == len(rows)
     assert [part.day for part in first] == (sorted({f"{row[0]:%Y-%m-%d}" for row in rows}) or ["all"])
+
+
+def test_the_days_of_a_month_that_is_over_are_one_part(tmp_path: Path) -> None:
+    long = replace(TABLE, months=True)
+    rows = [(datetime(2026, *day, tzinfo=UTC), "x", 1) for day in ((1, 5), (1, 31), (2, 1), (2, 27), (3, 2))]
+    assert [part.day for part in write_parts(tmp_path, long, _rows(rows), NOW)] == [
+        "2026-01", "2026-02-01", "2026-02-27", "2026-03-02"
+    ]  # fmt: skip
+    assert [part.day for part in write_parts(tmp_path, long, _rows(rows), NOW + timedelta(days=1))] == [
+        "2026-01", "2026-02", "2026-03-02"
+    ]  # fmt: skip
+    assert [part.rows for part in write_parts(tmp_path, long, _rows(rows), NOW + timedelta(days=1))] == [2, 2, 1]
 
 
 def test_one_more_row_changes_the_part_of_its_day_only(tmp_path: Path) -> None:
