@@ -47,10 +47,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server: FeedServer, place: Path) -> Iterator[tuple[Tables, Tables]]:
+def undisturbed(server: FeedServer, place: Path) -> tuple[Tables, Tables]:
     config = folder(place, server)
     go_through(config)
-    yield canonical(context_at(config, NOW).warehouse), known(config)
+    return canonical(context_at(config, NOW).warehouse), known(config)
 
 
 @pytest.fixture
