@@ -19,6 +19,7 @@ __all__ = ["show"]
 
 _SPAN = timedelta(weeks=4)
 _HEADS = ("Rule", "Budget", "Fires under", "Its past", "Sent, 4 weeks", "Last", "Its last backtest")
+_RIGHT = ("Sent, 4 weeks", "Last")
 
 
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
@@ -31,7 +32,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
         _row(name, limits[limits["rule"] == name], int(sent.get(name, 0)), last.get(name), played.get(name), now)
         for name in names
     ]
-    head = html.Tr([html.Th(text, scope="col", className="num" if "weeks" in text else "") for text in _HEADS])
+    head = html.Tr([html.Th(text, scope="col", className="num" if text in _RIGHT else "") for text in _HEADS])
     content: Children = (
         [html.Table([html.Thead(head), html.Tbody(rows)], className="list"), downloads("limits")]
         if rows
@@ -74,8 +75,8 @@ def _row(name: str, limit: pd.DataFrame, sent: int, last: Any, played: str | Non
             html.Td(budget),
             html.Td(fires),
             html.Td(past, className="more"),
-            html.Td(f"{sent} ({sent / 4:.1f} a week)", className="num"),
+            html.Td(f"{sent} ({sent / 4:.1f} a week)" if sent else "none", className="num"),
             html.Td(moment(last, now), className="time"),
-            html.Td(played or "none: `barograph backtest`".replace("`", ""), className="more words"),
+            html.Td(played or "–", className="more words"),
         ]
     )

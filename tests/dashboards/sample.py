@@ -51,6 +51,7 @@ _DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA
 _PLAYED = {
     "rule": "negative-share-topic", "alerts": 8, "per_week": 0.93, "busiest": 3, "median_delay_hours": 4.0,
 }  # fmt: skip
+_SILENT = {"rule": "never-fired", "alerts": 0, "per_week": 0.0, "busiest": 0, "median_delay_hours": None}
 PUBLISHERS = ("Harbour Wire", "Northgate Post", "The Ledger Daily", "Meridian Finance")
 
 
@@ -119,7 +120,7 @@ def _filled(now: datetime, hostile: bool) -> dict[str, pd.DataFrame]:
                 "from_at": [now - timedelta(days=60)],
                 "to_at": [now],
                 "recorded_at": [now],
-                "result": [json.dumps({"of_rules": [_PLAYED, {**_PLAYED, "rule": "never-fired", "alerts": 0}]})],
+                "result": [json.dumps({"of_rules": [_PLAYED, {**_PLAYED, **_SILENT}]})],
             }
         ),
         "limits": pd.DataFrame(
