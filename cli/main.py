@@ -18,6 +18,7 @@ __all__ = ["app", "main"]
 
 GROUPS = (
     "start",
+    "doctor",
     "stages",
     "imports",
     "feeds",

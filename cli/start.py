@@ -1,4 +1,4 @@
-"""Where one starts: `demo`, `init`, `status` and `doctor`."""
+"""Where one starts: `demo`, `init` and `status`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, opened, out
+from cli.common import ConfigOption, JsonOption, emit, opened, out
 from pipeline.errors import InputError
-from pipeline.overview import checks, standing
+from pipeline.overview import standing
 
 __all__ = ["register"]
 
@@ -22,7 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(_demo)
     app.command("init")(_init)
     app.command("status")(_status)
-    app.command("doctor")(_doctor)
 
 
 def _demo(
@@ -79,12 +78,3 @@ def _status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with opened(config) as context:
         rows = [{"what": line.what, "value": line.value} for line in standing(context)]
     emit(rows, ("what", "value"), as_json=as_json)
-
-
-def _doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check everything a support engineer would ask about, and say what to do about what is wrong."""
-    found = checks(config_path(config))
-    rows = [{"check": c.name, "ok": "ok" if c.ok else "WRONG", "detail": c.detail} for c in found]
-    emit(rows, ("check", "ok", "detail"), as_json=as_json)
-    if not all(check.ok for check in found):
-        raise typer.Exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from pipeline.context import Context
+from pipeline.machine import disk
 from pipeline.promotion import active_model
 from pipeline.warehouse.engines import DuckDBFile, Engine
 
@@ -137,7 +137,7 @@ def read(context: Context) -> Facts:
             model=model.model_version if model else None,
             model_since=model.since if model else None,
             store_bytes=_size(con, context.warehouse.engine),
-            disk_free_bytes=_free(context.settings.store.published),
+            disk_free_bytes=disk(context.settings.store.published).free,
             snapshot_at=snapshot_at(context.settings.store.published),
             schema_version=int(_first(con, "SELECT max(version) FROM schema_version") or 0),
         )
@@ -171,7 +171,3 @@ def _size(con: duckdb.DuckDBPyConnection, engine: Engine) -> int | None:
         return int(_first(con, "SELECT coalesce(sum(file_size_bytes), 0) FROM ducklake_table_info('lake')"))
     files = (engine.path, engine.path.with_name(f"{engine.path.name}.wal"))
     return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _free(place: Path) -> int:
-    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free

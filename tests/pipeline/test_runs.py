@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import duckdb
 import pytest
 
 from pipeline import runs
@@ -17,6 +15,8 @@ from pipeline.errors import StoreBusy
 from pipeline.runs import Outcome, Run
 from pipeline.stages import STAGES, run_stage
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.engines import DuckDBFile
+from tests.support.holder import held
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -65,27 +65,13 @@ def test_what_a_run_adds() -> None:
     assert runs.tally(run) == {("run", "done", ""): 1.0, ("seconds", "", ""): 1.5, ("result", "sent", ""): 2.0}
 
 
-def _hold(path: str, held: object, done: object) -> None:
-    with duckdb.connect(path):
-        held.set()  # type: ignore[attr-defined]
-        done.wait(30)  # type: ignore[attr-defined]
-
-
 def test_a_record_that_cannot_be_kept_is_told_and_the_work_stands(
     context: Context, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    held, done = spawn.Event(), spawn.Event()
+    assert isinstance(context.warehouse.engine, DuckDBFile)
     context.warehouse.lock_timeout_s = 0.2
-    holder = spawn.Process(target=_hold, args=(str(context.warehouse.engine.path), held, done))  # type: ignore[union-attr]
-    holder.start()
-    try:
-        assert held.wait(30)
-        with caplog.at_level(logging.WARNING):
-            report = runs.recorded("link", context, lambda: Report("link", {"articles": 1}))
-    finally:
-        done.set()
-        holder.join()
+    with held(context.warehouse.engine.path), caplog.at_level(logging.WARNING):
+        report = runs.recorded("link", context, lambda: Report("link", {"articles": 1}))
     assert report.counts == {"articles": 1}
     assert "this run is not in the record" in caplog.text
     assert "PID" in caplog.text
