@@ -16,6 +16,7 @@ from dashboards.kept import Kept
 from dashboards.query import connect, fetch
 from pipeline.publish.search import find
 from pipeline.publish.snapshot import Snapshot, current_id
+from pipeline.publish.tables import TABLES
 from pipeline.series.index import READ_BACK, with_index
 
 __all__ = [
@@ -148,6 +149,11 @@ class View:
     def last_story(self) -> Any:
         """When the newest published story began; NaT where there is none."""
         return self.once("last story", lambda: self.query("SELECT max(first_at) AS at FROM stories")["at"].iloc[0])
+
+    @property
+    def lacks(self) -> list[str]:
+        """The tables that its publisher, an earlier version of ours, did not know yet; they read as empty."""
+        return sorted(TABLES.keys() - self.snapshot.manifest.tables.keys())
 
     @property
     def model_version(self) -> str:

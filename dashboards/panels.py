@@ -43,6 +43,9 @@ def banners(view: View | None, now: datetime, missing: str = "") -> Children:
                 className="bar demo",
             )
         )
+    if view.lacks:
+        text = f" Published by an earlier version, without {', '.join(view.lacks)}. Run `barograph publish` once more."
+        bars.append(html.Div([html.B("INCOMPLETE"), *coded(text)], className="bar stale"))
     as_of_ = view.snapshot.data_as_of
     if as_of_ is None:
         bars.append(

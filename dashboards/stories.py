@@ -25,6 +25,8 @@ def newest_stories(view: View) -> tuple[html.Table | html.P, str]:
         return html.P(coded("No stories yet. They appear after `barograph fold`."), className="quiet"), ""
     end: datetime = newest + pd.Timedelta(microseconds=1)
     rows = stories_of(view, "market", "all", end - timedelta(days=1), end, _MOST)
+    if rows.empty:
+        return quiet("No stories to list."), ""
     until = words.clock_words(newest, view.snapshot.manifest.published_at)
     return story_table(rows, newest), f"{len(rows)} of {int(rows['found'].iloc[0])} in the 24 hours to {until} UTC"
 

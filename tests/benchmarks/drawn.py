@@ -40,7 +40,7 @@ WITH ids AS (SELECT range AS i FROM range($n::BIGINT)),
 told AS (SELECT i, CASE WHEN u(i, 1) < .72 THEN i ELSE i - 1 - pick(i, 2, least(i, 1 + $n // 200)) END AS s FROM ids),
 opened AS (SELECT i, CASE WHEN s = i OR u(s, 1) < .72 THEN s ELSE i END AS s FROM told)
 SELECT i, s, 's' || lpad(s::VARCHAR, 12, '0') AS story_id, 'a' || lpad(i::VARCHAR, 12, '0') AS article_id,
-    make_timestamptz($now - ($n - i) * {span} // $n) AS counted_at, 'Paper ' || pick(i, 3, {publishers}) AS publisher,
+    make_timestamptz($now - ($n - i) * ({span} // $n)) AS counted_at, 'Paper ' || pick(i, 3, {publishers}) AS publisher,
     u(i, 4) AS p_negative,
     CASE WHEN u(s, 5) < .6 THEN [company(s, 6), company(s, 7)][:1 + pick(s, 8, 2)] ELSE [] END AS entity_ids,
     CASE WHEN u(s, 9) < .2 THEN ['theme_' || pick(s, 10, {themes})] ELSE [] END AS themes,

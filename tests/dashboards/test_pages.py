@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from dashboards.pages.story import marked
 from dashboards.serve import server_in_thread
 from dashboards.stories import newest_stories
 from pipeline.errors import PortInUse, SnapshotMissing
+from pipeline.publish.manifest import switch
 from pipeline.settings import Settings
 from tests.dashboards import sample
 from tests.dashboards.sample import MODEL
@@ -89,6 +91,21 @@ def test_demo_and_stale_and_empty_are_bars(view: View, tmp_path: Path) -> None:
     assert "No stories yet" in _text(newest_stories(empty))
     assert "None so far" in _text(incident_list(empty, fresh))
     assert "no stories" in _text(panels.tiles(empty, None))
+
+
+def test_a_snapshot_of_an_earlier_version_says_so_and_still_opens(tmp_path: Path) -> None:
+    manifest = sample.write(tmp_path)
+    later = ("backtests", "limits", "members", "model_cards", "model_pictures")
+    tables = {name: files for name, files in manifest.tables.items() if name not in later}
+    switch(tmp_path, replace(manifest, tables=tables))
+    old = Reader(tmp_path).view()
+    bars = _text(panels.banners(old, sample.NOW))
+    assert "earlier version, without backtests, limits, members" in bars
+    assert "barograph publish" in bars
+    for page in PAGES:
+        title, content = page.show(old, Asked.parse(page.path, "?q=bank"), sample.NOW)
+        assert title
+        assert content
 
 
 def test_late_feeds_are_named_with_their_silence_and_last_error(view: View) -> None:
