@@ -12,13 +12,17 @@ import pyarrow.parquet as pq
 __all__ = ["INDEX", "expression", "find", "update"]
 
 INDEX = "search.sqlite"
+# Told apart by SQLite's user_version; an index of another one is made anew from the parts.
+_VERSION = 1
+_ANEW = "DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS titles; DROP TABLE IF EXISTS days;"
+# Lists of what begins with one to three characters: without them `w1*` gathers the lists of all its words first.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS days (day TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS titles (
     id INTEGER PRIMARY KEY, day TEXT NOT NULL, story_id TEXT NOT NULL, first_at INTEGER NOT NULL, title TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS titles_of_day ON titles (day);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
-    title, content='titles', content_rowid='id', tokenize="unicode61 remove_diacritics 2");
+    title, content='titles', content_rowid='id', tokenize="unicode61 remove_diacritics 2", prefix='1 2 3');
 CREATE TRIGGER IF NOT EXISTS told AFTER INSERT ON titles BEGIN
     INSERT INTO words(rowid, title) VALUES (new.id, new.title);
 END;
@@ -47,7 +51,8 @@ def update(root: Path, files: Sequence[str]) -> int:
     wanted = {_day(file): file for file in files}
     changed = 0
     with _opened(root / INDEX) as con:
-        con.executescript(_SCHEMA)
+        if con.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            con.executescript(f"BEGIN IMMEDIATE; {_ANEW} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
         known = dict(con.execute("SELECT day, file FROM days"))
         for day in sorted(known.keys() | wanted.keys()):
             if known.get(day) == wanted.get(day):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +72,16 @@ def test_words_phrases_beginnings_and_what_to_leave_out(tmp_path: Path, said: st
     update(tmp_path, [_part(tmp_path, "2026-03-01", "aa", titles)])
     assert set(_ids(tmp_path, said)) == found
     assert set(_ids(tmp_path, said, newest=False)) == found
+
+
+def test_an_index_of_an_earlier_version_is_made_anew(tmp_path: Path) -> None:
+    part = _part(tmp_path, "2026-03-01", "aa", {"a": "Velmont profit falls"})
+    update(tmp_path, [part])
+    with closing(sqlite3.connect(tmp_path / INDEX)) as con:
+        con.executescript("PRAGMA user_version = 0; DROP TABLE words; CREATE VIRTUAL TABLE words USING fts5(title);")
+    assert update(tmp_path, [part]) == 1
+    assert _ids(tmp_path, "v*") == ["a"]
+    assert update(tmp_path, [part]) == 0
 
 
 @settings(deadline=None)
