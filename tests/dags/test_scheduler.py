@@ -1,252 +1,274 @@
-"""The whole chain in a real scheduler: `make airflow` on feeds of our own, from HTTP to the published snapshot."""
+"""The DAGs in one real scheduler, on the demo's feeds: what they do by clock and by asset, killed, cleared and at once.
+
+Everything is run once (`played`), because starting Airflow is what costs; each test then looks at one thing of it.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-import httpx
+import pandas as pd
 import psutil
 import pytest
 
+from demo.archive import read
+from demo.run import LIVE, prepare
+from demo.serve import FeedServer
+from models import DEFAULT
+from models.artifacts import open_artifact
+from pipeline.context import Context, open_context, silent, utc_now
+from pipeline.ingest.archive import import_archive
+from pipeline.promotion import activate
+from pipeline.stages import run_stage
 from pipeline.warehouse import Warehouse
+from tests.dags.local import Airflow, alive, listening, session_of
+from tests.pipeline.seeds import Piece, insert, put
 
-ROOT = Path(__file__).resolve().parents[2]
-FEEDS = {
-    "/harbour.xml": ("Bank of Harbourview fined over lending records", "Orchid Foods raises its dividend"),
-    "/ledger.xml": ("Tallow Motors recalls 4,000 vans after brake failures", "Copper slips as stockpiles grow"),
-    "/quay.xml": ("Quayside Energy wins a ten-year supply contract", "Marlow Air cancels flights in pay dispute"),
-}
-ARTICLES = sum(len(titles) for titles in FEEDS.values())
+MODEL = "barograph-minilm-3"
+SHARD_ROWS = 300
+SILENT = 4 * 24 * 3
+"""Articles of the feed that nobody asks any more: of fewer days no coverage would be known."""
+FILES = {1: 1, 2: 1, 3: 8}
+"""Into how many archives each day of the back-fill is cut."""
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(3600)]
 
 
-@contextlib.contextmanager
-def feed_server() -> Iterator[tuple[int, list[str]]]:
-    """Our feeds over real HTTP; gives the port and the list of paths asked for, which grows."""
-    asked: list[str] = []
-    now = datetime.now(UTC)
+@dataclass
+class Played:
+    """What was seen while the DAGs ran, and what they left."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            if self.path not in FEEDS:
-                self.send_error(404)
-                return
-            body = rss(self.path, FEEDS[self.path], now).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/rss+xml; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    context: Context
+    reference: Context
+    asked: int = 0
+    blind: dict[str, Any] = field(default_factory=dict)
+    ingest: dict[str, Any] = field(default_factory=dict)
+    score: dict[str, Any] = field(default_factory=dict)
+    shards: list[dict[str, Any]] = field(default_factory=list)
+    score_log: str = ""
+    by_asset: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    before_clearing: dict[str, int] = field(default_factory=dict)
+    after_clearing: dict[str, int] = field(default_factory=dict)
+    asked_again: int = 0
+    days: list[dict[str, Any]] = field(default_factory=list)
+    broken_tasks: list[dict[str, Any]] = field(default_factory=list)
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    status: int = -1
+    left: list[psutil.Process] = field(default_factory=list)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    folder, now = tmp_path_factory.mktemp("scheduler"), utc_now()
+    news = read.articles(now)
+    publishers = read.publishers().set_index("publisher")
+    with FeedServer(categories=dict(publishers.category), owners=dict(publishers.owner)) as server:
+        for publisher, rows in news[news.published_at > now - LIVE].groupby("publisher"):
+            server.publish(str(publisher), rows)
+        stores = [with_a_silent_past(prepare(folder / name, server, 0, utc_now, silent), now) for name in ("a", "b")]
+        it = Played(*stores)
+        archives = cut(news, now - LIVE, folder)
+        undisturbed(it.reference, archives)
+        airflow = Airflow(folder / "airflow", folder / "a" / "barograph.toml", at_once=8)
         try:
-            yield server.server_port, asked
+            airflow.wait_until_up()
+            play(airflow, it, server, archives)
         finally:
-            server.shutdown()
-            thread.join()
+            airflow.close()
+        yield it
 
 
-def rss(path: str, titles: tuple[str, ...], now: datetime) -> str:
-    items = "".join(
-        f"<item><title>{escape(title)}</title><link>https://news.example{path}/{n}</link>"
-        f"<guid>https://news.example{path}/{n}</guid>"
-        f"<pubDate>{format_datetime(now - timedelta(minutes=10 + n))}</pubDate></item>"
-        for n, title in enumerate(titles)
+def with_a_silent_past(context: Context, now: datetime) -> Context:
+    """A store with a feed that brought three articles an hour for four days, until nobody asked it any more."""
+    file = next(path for path in context.settings.store.published.parents if (path / "DEMO").exists())
+    with (file / "barograph.toml").open("a") as settings:
+        settings.write(f"[model]\nshard_rows = {SHARD_ROWS}\n")
+    artifact, last = open_artifact(DEFAULT), now - timedelta(hours=4)
+    past = Warehouse(context.settings.store.warehouse, lambda: last, 60)
+    limit = artifact.calibration.negative_limit
+    past.transact(
+        "models", lambda tx: activate(tx, artifact.model_version, limit, actor="t", reason="t", artifact=DEFAULT)
     )
-    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>{path}</title>{items}</channel></rss>'
+    begun = now - timedelta(days=4, hours=4)
+    feed = {
+        "feed_id": "silent",
+        "url": "u",
+        "title": "Silent",
+        "publisher": "Silent",
+        "kind": "wire",
+        "added_at": begun,
+    }
+    insert(past, "catalogue", "feeds", [feed], ["feed_id"])
+    times = [begun + timedelta(minutes=20 * n) for n in range(SILENT)]
+    put(past, [Piece(f"s{n}", at, at, status=None, publisher="Silent", feed_id="silent") for n, at in enumerate(times)])
+    return open_context(file / "barograph.toml")
 
 
-def working_folder(folder: Path, feeds_port: int) -> Path:
-    address = f"http://127.0.0.1:{feeds_port}"
-    outlines = "".join(
-        f'<outline type="rss" text="{path[1:-4]}" xmlUrl="{address}{path}"/>' for path in (*FEEDS, "/missing.xml")
+def cut(news: pd.DataFrame, before: datetime, folder: Path) -> dict[int, list[str]]:
+    """Three days of the demo's past as archives, by their number; nights left out, so that no story spans two days."""
+    last = pd.Timestamp(before).normalize()
+    archives = {}
+    for day, files in FILES.items():
+        start = last - pd.Timedelta(days=4 - day)
+        hours = news.published_at.between(start + pd.Timedelta(hours=6), start + pd.Timedelta(hours=18))
+        rows = news[hours].rename(columns={"link": "url"}).drop(columns="section").reset_index(drop=True)
+        archives[day] = [str(folder / f"day{day}-{part}.csv") for part in range(files)]
+        for part, file in enumerate(archives[day]):
+            rows[rows.index % files == part].to_csv(file, index=False)
+    return archives
+
+
+def undisturbed(context: Context, archives: dict[int, list[str]]) -> None:
+    """The same work without a scheduler: one thing after another, the days in their order."""
+    for stage in ("ingest", "link", "fold"):
+        run_stage(stage, context)
+    for day in sorted(archives):
+        for file in archives[day]:
+            import_archive(context, Path(file))
+        for stage in ("link", "fold"):
+            run_stage(stage, context)
+    run_stage("score", context)
+
+
+def play(airflow: Airflow, it: Played, server: FeedServer, archives: dict[int, list[str]]) -> None:
+    """Nobody fetches, and the alarm runs; the chain, a shard of it killed; a run cleared; the past in any order."""
+    airflow.pause("alert", False)
+    airflow.succeeded("alert", run_type="scheduled")
+    it.blind = incident(it.context, "blind-spot")
+    airflow.pause("score", False)
+    airflow.pause("ingest", False)
+    airflow.kill_the_task_of(r"cli\.main .* score --shard 1/")
+    it.ingest = airflow.succeeded("ingest", run_type="scheduled")
+    it.score = airflow.succeeded("score", run_type="asset_triggered")
+    it.shards = [task for task in airflow.tasks("score", it.score["dag_run_id"]) if task["task_id"] == "shard"]
+    it.score_log = airflow.log("score", it.score["dag_run_id"], "score")
+    it.by_asset = airflow.succeeded("alert", run_type="asset_triggered")
+
+    it.asked, it.before_clearing = len(server.requests), counts(it.context)
+    airflow.clear("ingest", it.ingest["dag_run_id"])
+    airflow.succeeded("ingest", it.ingest["dag_run_id"])
+    it.asked_again, it.after_clearing = len(server.requests) - it.asked, counts(it.context)
+
+    airflow.pause("backfill", False)
+    runs = [airflow.trigger("backfill", archives=archives[day]) for day in (3, 2)]
+    broken = airflow.trigger("backfill", archives=[*archives[1], "none-such.csv"])
+    it.days = [*(airflow.succeeded("backfill", run) for run in runs), airflow.ended("backfill", broken)]
+    it.broken_tasks = airflow.tasks("backfill", broken)
+    airflow.pause("report", False)
+    airflow.succeeded("report", airflow.trigger("report"))
+    it.tasks, it.events = airflow.tasks("~"), airflow.events()
+
+    family = airflow.family()
+    sessions = {os.getsid(process.pid) for process in family} - {os.getsid(0)}
+    it.addresses = listening({process.pid for process in family})
+    it.status = airflow.stop()
+    it.left = [process for process in family if alive(process)]
+    it.left += [process for process in psutil.process_iter() if session_of(process.pid) in sessions and alive(process)]
+
+
+def rows(context: Context, sql: str) -> list[tuple[Any, ...]]:
+    with context.warehouse.read() as con:
+        return con.execute(sql).fetchall()
+
+
+def counts(context: Context) -> dict[str, int]:
+    tables = ("articles", "mentions", "themes", "story_members", "scores", "models")
+    return {table: rows(context, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+
+
+def incident(context: Context, rule: str) -> dict[str, Any]:
+    found = rows(context, f"SELECT state, summary FROM incidents WHERE rule = '{rule}'")
+    return dict(zip(("state", "summary"), found[0], strict=True)) if found else {}
+
+
+def test_while_nobody_fetches_the_alarm_runs_by_the_clock(played: Played) -> None:
+    assert played.blind["state"] == "firing"
+    assert played.blind["summary"].startswith("blind spot: 0% of the expected articles")
+    sent = (played.context.settings.store.published.parent / "alerts.jsonl").read_text()
+    assert "blind spot: 0%" in sent, "and it was told"
+
+
+def test_the_chain_runs_by_assets_that_carry_counts(played: Played) -> None:
+    assert rows(played.context, "SELECT count(*) FROM articles WHERE NOT imported")[0][0] > SILENT
+    carried = {event["name"]: event["extra"] for event in played.events}
+    assert carried.keys() >= {"articles", "scores", "snapshot", "reports"}
+    assert carried["articles"].keys() >= {"load", "link", "fold"}
+    assert "INFO pipeline.stages: score: {" in played.score_log, (
+        "what the model's own process says is in the task's log"
     )
-    (folder / "feeds.opml").write_text(f'<opml version="2.0"><head/><body>{outlines}</body></opml>')
-    config = folder / "barograph.toml"
-    config.write_text(f'[ingest]\nallow_hosts = ["127.0.0.1:{feeds_port}"]\n')
-    return config
+    assert any(played.context.settings.store.published.iterdir())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def test_a_shard_that_is_killed_is_tried_again_and_it_alone(played: Played) -> None:
+    tries = {task["map_index"]: task["try_number"] for task in played.shards}
+    assert len(tries) > 1
+    assert tries == dict.fromkeys(tries, 1) | {0: 2}
+    assert {task["state"] for task in played.shards} == {"success"}
 
 
-class Airflow:
-    """`make airflow` as a child process, and what we ask its API."""
-
-    def __init__(self, home: Path, config: Path) -> None:
-        port = free_port()
-        self.home = home
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v2", timeout=120, trust_env=False)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        environment["BAROGRAPH_CONFIG"] = str(config)
-        command = [sys.executable, str(ROOT / "docker" / "airflow_local.py"), "--port", str(port), "--home", str(home)]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-    def wait_until_up(self) -> None:
-        assert self.process.stdout
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if "are running" in line:
-                return
-        pytest.fail(f"it ended with: {''.join(said)}")
-
-    def run(self, dag_id: str, run_type: str, *, timeout_s: float = 600) -> dict[str, Any]:
-        """The first finished run of that type, waited for; it must have succeeded."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            for run in self.api.get(f"/dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]:
-                if run["run_type"] == run_type and run["state"] in ("success", "failed"):
-                    assert run["state"] == "success", self.complaints(dag_id)
-                    return dict(run)
-            time.sleep(2)
-        pytest.fail(f"no {run_type} run of {dag_id} ended in {timeout_s:.0f} s\n{self.complaints(dag_id)}")
-
-    def trigger(self, dag_id: str) -> None:
-        self.api.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None}).raise_for_status()
-
-    def states(self, dag_id: str, run_id: str) -> dict[str, set[str]]:
-        """The states of each task of a run (several where it is mapped)."""
-        found: dict[str, set[str]] = {}
-        answer = self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances").raise_for_status().json()
-        for instance in answer["task_instances"]:
-            found.setdefault(instance["task_id"], set()).add(instance["state"])
-        return found
-
-    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """What the log page of a task shows."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
-        return self.api.get(path, params={"full_content": True}).raise_for_status().text
-
-    def complaints(self, dag_id: str) -> str:
-        """The errors in the logs of all tasks of a DAG, and the last words of the components."""
-        said = []
-        for log in sorted(self.home.glob(f"logs/dag_id={dag_id}/**/*.log")):
-            events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-            said += [
-                f"{event['task_id']}: {event['event']} {str(event.get('error_detail', ''))[:600]}"
-                for event in events
-                if event.get("level") in ("error", "critical") and "task_id" in event
-            ]
-        said += [f"{log.name}: {log.read_text()[-500:]}" for log in sorted(self.home.glob("logs/*.log"))]
-        return "\n".join(said)
-
-    def family(self) -> list[psutil.Process]:
-        """We and every process below us, those of other sessions and process groups too."""
-        own = psutil.Process(self.process.pid)
-        return [own, *own.children(recursive=True)]
-
-    def close(self) -> None:
-        self.api.close()
-        family = self.family() if self.process.poll() is None else []
-        self.process.kill()
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+def test_clearing_a_run_asks_again_and_adds_nothing(played: Played) -> None:
+    assert played.asked_again > 0
+    assert played.after_clearing == played.before_clearing
 
 
-@pytest.fixture
-def airflow(tmp_path: Path) -> Iterator[Callable[[Path], Airflow]]:
-    with contextlib.ExitStack() as started:
-
-        def start(config: Path) -> Airflow:
-            made = Airflow(tmp_path / "airflow", config)
-            started.callback(made.close)
-            return made
-
-        yield start
-
-
-def count(warehouse: Warehouse, table: str) -> int:
-    with warehouse.read() as con:
-        row = con.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert row
-    return int(row[0])
+def test_three_days_in_any_order_at_once_leave_what_an_undisturbed_run_leaves(played: Played) -> None:
+    spans = [(run["start_date"], run["end_date"]) for run in played.days]
+    assert max(start for start, _ in spans) < min(end for _, end in spans), "they overlap"
+    for table, clocks in {
+        "articles": ("recorded_at", "known_at", "first_seen_at"),
+        "mentions": ("recorded_at", "known_at"),
+        "themes": ("recorded_at", "known_at"),
+        "story_members": ("recorded_at", "known_at"),
+    }.items():
+        select = f"SELECT * EXCLUDE ({', '.join(clocks)}) FROM {table} ORDER BY ALL"
+        assert rows(played.context, select) == rows(played.reference, select), table
 
 
-@pytest.mark.airflow
-@pytest.mark.timeout(1500)
-def test_the_chain_runs_by_clock_and_by_asset_and_leaves_no_process(
-    tmp_path: Path, airflow: Callable[[Path], Airflow]
-) -> None:
-    with feed_server() as (port, asked):
-        local = airflow(working_folder(tmp_path, port))
-        local.wait_until_up()
-        first = local.run("ingest", "scheduled")
-        assert local.states("ingest", first["dag_run_id"])["ingest.fetch"] == {"success"}, "a 404 is no failed task"
-        scored = local.run("score", "asset_triggered")
-        # What the scorer's own process says is in the log of its task, and is read without a log server.
-        assert "INFO pipeline.stages: score: {" in local.log("score", scored["dag_run_id"], "score")
-        local.run("alert", "scheduled")
-        local.run("alert", "asset_triggered")
-
-        warehouse = Warehouse(f"duckdb:{tmp_path / 'data' / 'barograph.duckdb'}", lambda: datetime.now(UTC), 60)
-        assert count(warehouse, "articles") == ARTICLES
-        assert count(warehouse, "scores WHERE entity_id = ''") == ARTICLES
-        assert count(warehouse, "fetches WHERE outcome = 'http_error'") >= 1
-        assert any((tmp_path / "data" / "published").iterdir())
-        events = local.api.get("/assets/events").raise_for_status().json()["asset_events"]
-        assert {event["name"] for event in events} >= {"articles", "scores"}
-        assert next(event["extra"] for event in events if event["name"] == "articles")["load"]
-
-        polls = len(asked)
-        local.trigger("ingest")
-        local.run("ingest", "manual")
-        assert count(warehouse, "articles") == ARTICLES, "a second run adds nothing"
-        assert len(asked) >= polls + len(FEEDS), "and it did ask the feeds again"
-
-        family = local.family()
-        sessions = {os.getsid(process.pid) for process in family} - {os.getsid(0)}
-        assert len(family) >= 5, "the launcher and four components"
-        assert listening({process.pid for process in family}) == {"127.0.0.1"}
-        local.process.send_signal(signal.SIGTERM)
-        assert local.process.wait(120) == 0
-        assert [p for p in family if alive(p)] == []
-        assert [p for p in psutil.process_iter() if _session(p.pid) in sessions and alive(p)] == []
+def test_the_scores_are_those_of_an_undisturbed_run(played: Played) -> None:
+    select = "SELECT article_id, revision, entity_id, model_version, status{} FROM scores ORDER BY ALL"
+    assert rows(played.context, select.format("")) == rows(played.reference, select.format(""))
+    found, wanted = (rows(it, select.format(", p_negative")) for it in (played.context, played.reference))
+    apart = [abs(a[-1] - b[-1]) for a, b in zip(found, wanted, strict=True) if a[-1] is not None]
+    assert max(apart) < 0.02, "batches round differently, no more"
 
 
-def listening(pids: set[int]) -> set[str]:
-    """The addresses on which any of these processes waits for connections."""
-    found = psutil.net_connections("inet")
-    return {c.laddr.ip for c in found if c.pid in pids and c.status == psutil.CONN_LISTEN}
+def test_the_writers_hold_their_one_slot_one_after_another(played: Played) -> None:
+    writers = [task for task in played.tasks if task["pool"] == "duckdb_writer" and task["start_date"]]
+    assert len([task for task in writers if task["task_id"] == "take" and task["map_index"] >= 0]) >= sum(
+        FILES.values()
+    )
+    spans = sorted((task["start_date"], task["end_date"] or task["start_date"]) for task in writers)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
-def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; one that ended and whose status nobody has asked for yet does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+def test_what_would_not_heal_fails_at_once_and_the_rest_goes_on(played: Played) -> None:
+    assert [run["state"] for run in played.days] == ["success", "success", "failed"]
+    ended = {(t["task_id"], t["map_index"]): (t["state"], t["try_number"]) for t in played.broken_tasks}
+    assert (ended["take", 0], ended["take", 1]) == (("success", 1), ("failed", 1))
+    assert ended["score", -1] == ("success", 1)
+    assert ended["any_failed", -1] == ("failed", 1)
 
 
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+def test_the_report_is_written_where_the_asset_says(played: Played) -> None:
+    (made,) = [event["extra"] for event in played.events if event["name"] == "reports"]
+    assert Path(made["file"]).stat().st_size == made["bytes"]
+    assert f"{datetime.now(UTC).date() - timedelta(days=1)}" == made["day"]
+
+
+def test_it_listens_on_loopback_only_and_leaves_no_process(played: Played) -> None:
+    assert played.addresses == {"127.0.0.1"}
+    assert played.status == 0
+    assert played.left == []
+
+
+def test_the_record_of_runs_names_the_runs_of_airflow(played: Played) -> None:
+    kept = rows(played.context, "SELECT DISTINCT stage FROM runs WHERE run_id LIKE 'scheduled__%' ORDER BY 1")
+    assert {stage for (stage,) in kept} >= {"ingest", "link", "fold", "aggregate", "detect", "notify", "publish"}
