@@ -30,7 +30,6 @@ from pipeline.warehouse import Warehouse
 from tests.dags.local import Airflow, alive, listening, session_of
 from tests.pipeline.seeds import Piece, insert, put
 
-MODEL = "barograph-minilm-3"
 SHARD_ROWS = 300
 SILENT = 4 * 24 * 3
 """Articles of the feed that nobody asks any more: of fewer days no coverage would be known."""
