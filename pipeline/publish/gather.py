@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -11,7 +13,11 @@ import pyarrow as pa
 
 from pipeline.promotion import active_model
 from pipeline.publish.articles import articles
-from pipeline.publish.tables import TABLES
+from pipeline.publish.judged import DAYS_JUDGED, HOURS_JUDGED
+from pipeline.publish.lasting import Lasting, look
+from pipeline.publish.manifest import Manifest
+from pipeline.publish.parts import settled_before
+from pipeline.publish.tables import TABLES, Published
 from pipeline.series import buckets, coverage, reach
 
 __all__ = ["HOURS_KEPT", "STORIES_KEPT", "TOLD_KEPT", "Gathered", "gather"]
@@ -51,7 +57,16 @@ FROM story AS s JOIN (SELECT * FROM articles WHERE recorded_at >= $reached) AS a
 LEFT JOIN named AS n USING (article_id, revision) LEFT JOIN why AS w USING (article_id, revision)
 """
 
-_TRENDS = "SELECT * FROM trends WHERE grain = 'day' OR bucket_start >= $hours"
+# The tables with a long past, and which of their rows are published.
+_LONG = {"trends": "grain = 'day' OR bucket_start >= $hours", "incident_events": "true", "evidence": "true"}
+_UNREAD = """
+SELECT {columns} FROM {table} WHERE ({kept})
+    AND ({day} >= $settled OR NOT list_contains($months::VARCHAR[], strftime({day}, '%Y-%m')) OR {day} IS NULL)"""
+# What is judged, and by which names series go.
+_RECENT = """
+SELECT * FROM trends WHERE model_version = $model
+    AND (bucket_start >= $hours OR (grain = 'day' AND bucket_start >= $days))"""
+_SERIES = "SELECT DISTINCT scope, key FROM trends WHERE grain = 'day' OR bucket_start >= $hours ORDER BY ALL"
 
 _ENTITIES = """
 SELECT * FROM entities WHERE entity_id IN (SELECT key FROM trends WHERE scope = 'entity')
@@ -90,17 +105,24 @@ SELECT greatest((SELECT max(last_success_at) FROM feeds), (SELECT max(recorded_a
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the store said: published tables that need no more work, and the fits to judge series with."""
+    """What the store said: published tables that need no more work, and the fits to judge series with.
+
+    `lasting`: the months of long tables that need not be written again; their rows are not in `tables`.
+    `recent`: the trends to judge. `series`: every (scope, key).
+    """
 
     tables: dict[str, pa.Table]
+    lasting: dict[str, Lasting]
+    recent: pd.DataFrame
+    series: pd.DataFrame
     fits: pa.Table
     late: pd.DataFrame
     data_as_of: datetime | None
     model: tuple[str, float] | None
 
 
-def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
-    """Read all that a snapshot needs, in one consistent view of the store."""
+def gather(con: duckdb.DuckDBPyConnection, now: datetime, root: Path, last: Manifest | None = None) -> Gathered:
+    """Read all that a snapshot under `root` needs beyond `last`, in one consistent view of the store."""
     active = active_model(con)
     model = (active.model_version, active.negative_limit) if active else None
     version, limit = model or ("", 1.0)
@@ -108,8 +130,9 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     live = _one(con, "SELECT max(known_at) FROM articles WHERE NOT coalesce(imported, false)")
     # An archive alone shows its own last days; once news arrives, the newest news counts.
     until = min(live or newest or now, now)
+    hours = until - HOURS_KEPT
+    lasting = {}
     tables = {
-        "trends": _query(con, _TRENDS, hours=until - HOURS_KEPT),
         "fetch_summary": _query(con, _FETCHES, day=now - timedelta(days=1)),
         "told": buckets.told(con, version, limit, until - TOLD_KEPT, until),
     }
@@ -121,7 +144,11 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     tables["stories"] = _stories(con, since, near.since, version, limit)
     tables["articles"] = articles(con, tables["stories"]["story_id"], version, near.since)
     con.unregister("reached")
-    for name in ("incidents", "incident_events", "evidence", "models", "backtests"):
+    for name, kept in _LONG.items():
+        bound = {"hours": hours} if name == "trends" else {}
+        lasting[name] = look(con, TABLES[name], kept, bound, root, now, last)
+        tables[name] = _unread(con, TABLES[name], kept, bound, lasting[name].months, now)
+    for name in ("incidents", "models", "backtests"):
         tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
     tables["limits"] = _query(con, _LIMITS, model=version)
     tables["feeds"] = _query(con, "SELECT * FROM feeds")
@@ -129,7 +156,17 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime) -> Gathered:
     tables["entities"] = _query(con, _ENTITIES)
     con.unregister("stories_published")
     late: pd.DataFrame = _query(con, _LATE).to_pandas()
-    return Gathered(tables, _query(con, _FITS, model=version), late, _one(con, _AS_OF), model)
+    recent = _query(con, _RECENT, model=version, hours=now - HOURS_JUDGED, days=now - DAYS_JUDGED).to_pandas()
+    series = _query(con, _SERIES, hours=hours).to_pandas()
+    fits = _query(con, _FITS, model=version)
+    return Gathered(tables, lasting, recent, series, fits, late, _one(con, _AS_OF), model)
+
+
+def _unread(
+    con: duckdb.DuckDBPyConnection, table: Published, kept: str, bound: dict[str, Any], months: list[str], now: datetime
+) -> pa.Table:
+    sql = _UNREAD.format(columns=", ".join(table.schema.names), table=table.name, kept=kept, day=table.day)
+    return _query(con, sql, **bound, months=months, settled=settled_before(now))
 
 
 def _stories(

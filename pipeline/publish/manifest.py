@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +27,10 @@ KEEP_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot is made of. `data_as_of`: when data last came in; None before any did."""
+    """What a snapshot is made of. `data_as_of`: when data last came in; None before any did.
+
+    `marks`: by table and month that is over, what its part was made from (`pipeline.publish.lasting`).
+    """
 
     snapshot_id: str
     published_at: datetime
@@ -37,6 +40,7 @@ class Manifest:
     negative_limit: float | None
     tables: Mapping[str, tuple[str, ...]]
     schema: int = SCHEMA_VERSION
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -47,13 +51,15 @@ class Manifest:
         data_as_of: datetime | None,
         demo: bool,
         model: tuple[str, float] | None,
+        marks: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Manifest:
         """The manifest of these parts; its id is the time and a hash of everything it names."""
         tables = {name: tuple(part.file for part in found) for name, found in sorted(parts.items())}
         version, limit = model or (None, None)
         digest = hashlib.sha256(json.dumps([tables, str(data_as_of), demo, version, limit]).encode()).hexdigest()
         stamp = published_at.strftime("%Y%m%dT%H%M%S%fZ")
-        return cls(f"{stamp}-{digest[:8]}", published_at, data_as_of, demo, version, limit, tables)
+        snapshot_id = f"{stamp}-{digest[:8]}"
+        return cls(snapshot_id, published_at, data_as_of, demo, version, limit, tables, marks=marks or {})
 
     def to_json(self) -> bytes:
         """The file's content: JSON, keys sorted."""
@@ -66,6 +72,7 @@ class Manifest:
             "negative_limit": self.negative_limit,
             "schema": self.schema,
             "tables": {name: list(files) for name, files in self.tables.items()},
+            "marks": {name: dict(months) for name, months in self.marks.items()},
         }
         return json.dumps(plain, sort_keys=True, indent=1).encode()
 
@@ -98,6 +105,7 @@ def read_manifest(root: Path, snapshot_id: str) -> Manifest:
             raw["negative_limit"],
             {name: tuple(files) for name, files in raw["tables"].items()},
             raw["schema"],
+            raw.get("marks", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SnapshotMissing(f"{path} is missing or damaged. Run `barograph publish` to make a new one.") from error

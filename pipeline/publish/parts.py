@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.publish.tables import Published
 
-__all__ = ["TEMPORARY", "Part", "sync_folder", "write_parts", "write_safely"]
+__all__ = ["TEMPORARY", "Part", "settled_before", "sync_folder", "write_parts", "write_safely"]
 
 TEMPORARY = ".writing"
 # Rows are in the order they are asked for in, so that a question about one series reads one group of each part.
@@ -32,6 +32,11 @@ class Part:
     day: str
     rows: int
     written: bool = True
+
+
+def settled_before(now: datetime) -> datetime:
+    """The start of the first month whose days are still parts of their own."""
+    return (now - _SETTLED).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def write_parts(root: Path, table: Published, rows: pa.Table, now: datetime) -> list[Part]:
@@ -55,7 +60,7 @@ def _days(table: Published, rows: pa.Table, now: datetime) -> Iterator[tuple[str
         return
     days = pc.strftime(rows[table.day], format="%Y-%m-%d").combine_chunks()
     if table.months:
-        month = f"{now - _SETTLED:%Y-%m}"
+        month = f"{settled_before(now):%Y-%m}"
         days = pc.if_else(pc.less(days, month), pc.utf8_slice_codeunits(days, 0, 7), days)
     order = pc.sort_indices(days)  # stable: the order within a day stays
     runs = pc.run_end_encode(days.take(order))

@@ -18,6 +18,7 @@ from pipeline.publish.cards import cards
 from pipeline.publish.gather import Gathered, gather
 from pipeline.publish.judged import expected_ranges, unusual_days
 from pipeline.publish.labels import labels_of, topic_key
+from pipeline.publish.lasting import Lasting
 from pipeline.publish.manifest import Manifest, only_publisher, sweep, switch
 from pipeline.publish.members import members
 from pipeline.publish.parts import Part, write_parts
@@ -42,18 +43,20 @@ def run(context: Context, to: Path | None = None) -> Report:
     root = to or context.settings.store.published
     with reporting("publish") as report, only_publisher(root):
         now = context.clock()
+        last = _last(root)
         with context.warehouse.read() as con:
-            gathered = gather(con, now)
-        frames = _finished(gathered, _last(root), now)
+            gathered = gather(con, now, root, last.manifest if last else None)
+        frames = _finished(gathered, _known(last), now)
         version = gathered.model[0] if gathered.model else None
         frames |= cards(version, [context.settings.model.name, (version or "").partition("@")[0]])
-        parts = {name: write_parts(root, TABLES[name], frames[name], now) for name in TABLES}
+        parts = {name: _parts(root, name, frames[name], gathered.lasting.get(name, Lasting()), now) for name in TABLES}
         manifest = Manifest.of(
             parts,
             published_at=now,
             data_as_of=gathered.data_as_of,
             demo=context.settings.demo,
             model=gathered.model,
+            marks={name: lasting.marks for name, lasting in gathered.lasting.items()},
         )
         search.update(root, manifest.tables["stories"])
         switch(root, manifest)
@@ -62,23 +65,35 @@ def run(context: Context, to: Path | None = None) -> Report:
     return report
 
 
-def _last(root: Path) -> pd.DataFrame | None:
-    """What was published before about expected ranges; None where that cannot be read (then all is judged anew)."""
+def _last(root: Path) -> Snapshot | None:
+    """What was published before; None where there is nothing, or it cannot be read: then all is made anew."""
     try:
-        return Snapshot.open(root).table("expected")
+        return Snapshot.open(root)
     except SnapshotMissing:
         return None
+
+
+def _known(last: Snapshot | None) -> pd.DataFrame | None:
+    try:
+        return last.table("expected") if last else None
+    except SnapshotMissing:
+        return None
+
+
+def _parts(root: Path, name: str, rows: pa.Table, lasting: Lasting, now: datetime) -> list[Part]:
+    """Months kept as they are, then what was read; no empty part beside those kept."""
+    kept = lasting.keep(root, now)
+    if kept and not rows.num_rows:
+        return kept
+    return kept + write_parts(root, TABLES[name], rows, now)
 
 
 def _finished(gathered: Gathered, known: pd.DataFrame | None, now: datetime) -> dict[str, pa.Table]:
     """Every published table, from what was gathered."""
     tables = dict(gathered.tables)
-    version = gathered.model[0] if gathered.model else ""
-    trends: pd.DataFrame = tables["trends"].to_pandas()
-    active = trends[trends["model_version"] == version]
-    labels = labels_of(trends, tables["entities"].to_pandas())
-    expected = expected_ranges(active, gathered.fits.to_pandas(), judge, now, known)
-    unusual = unusual_days(expected, active, labels, now)
+    labels = labels_of(gathered.series, tables["entities"].to_pandas())
+    expected = expected_ranges(gathered.recent, gathered.fits.to_pandas(), judge, now, known)
+    unusual = unusual_days(expected, gathered.recent, labels, now)
     stories: pd.DataFrame = tables["stories"].to_pandas()
     stories["topic_key"] = [topic_key(None if pd.isna(topic) else str(topic)) for topic in stories["topic"]]
     stories["url"] = [_link(url) for url in stories["url"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import publish
@@ -130,6 +131,46 @@ def test_only_the_days_that_changed_are_written_again(context: Context, clock: M
     assert kept[1] != changed[1]
     assert kept[1].startswith("stories/2026-03-01-")
     assert changed[1].startswith("stories/2026-03-01-")
+
+
+def test_months_that_are_over_are_not_read_again_until_something_in_them_changes(
+    context: Context, clock: MovableClock
+) -> None:
+    _trends(context, {n: 5 for n in range(0, 100, 5)})
+    publish.run(context)
+    first = _opened(context)
+    clock.now += timedelta(minutes=5)
+    publish.run(context)
+    assert _opened(context).manifest.tables["trends"] == first.manifest.tables["trends"]
+    # Nothing is read of a month that stands: what its part says is what is published.
+    (kept,) = (file for file in first.manifest.tables["trends"] if file.startswith("trends/2025-12-"))
+    doctored = pq.read_table(_root(context) / kept).slice(1)
+    pq.write_table(doctored, _root(context) / kept)
+    _trends(context, {0: 7})
+    publish.run(context)
+    assert kept in _opened(context).manifest.tables["trends"]
+    assert len(_opened(context).table("trends")) == 19
+    # A late article changes a count of that month; then all of it is read.
+    _trends(context, {80: 6})
+    publish.run(context)
+    months = _opened(context)
+    assert kept not in months.manifest.tables["trends"]
+    assert sorted(months.table("trends")["story_count"]) == [5] * 18 + [6, 7]
+    assert len(months.manifest.tables["trends"]) == len(first.manifest.tables["trends"])
+    # A part that is gone is made again.
+    (gone,) = (file for file in months.manifest.tables["trends"] if file.startswith("trends/2026-01-"))
+    (_root(context) / gone).unlink()
+    publish.run(context)
+    assert len(_opened(context).table("trends")) == 20
+
+
+def _trends(context: Context, counts: dict[int, int]) -> None:
+    """Counts of stories of the market, by how many days ago."""
+    rows = [(NOON.replace(hour=0) - ago * DAY, count) for ago, count in counts.items()]
+    days = pd.DataFrame(rows, columns=["bucket_start", "story_count"])
+    days = days.assign(grain="day", scope="market", key="all", model_version=MODEL)
+    series = ["scope", "key", "grain", "bucket_start"]
+    context.warehouse.transact("trends", lambda tx: tx.upsert("trends", pa.Table.from_pandas(days), series))
 
 
 def test_a_crash_before_the_pointer_moves_leaves_the_old_snapshot(
