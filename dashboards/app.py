@@ -12,7 +12,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from flask import Response
 from plotly.io.json import to_json_plotly
 
-from dashboards import access, act, controls, download, panels
+from dashboards import access, act, compress, controls, download, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
 from dashboards.frame import frame, navigation
@@ -77,6 +77,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     _wire(app, reader, clock)
     controls.wire(app, reader, clock)
     _protect(app)
+    compress.wire(app.server)
     return app
 
 
