@@ -32,7 +32,7 @@ ADAPTED_FROM = 3
 _BATCH = 64
 _CLS_AND_SEP = 2
 _ADAPTER = Path(__file__).with_name("weights") / "fold-1" / "adapter.safetensors"
-_ADAPTER_SHA256 = "8e13eafad2bdd80067d91be1e6dffd8e6528c45b0d24304f3354d52069f8db83"
+_ADAPTER_SHA256 = "7ce3fc20934cebe01140fa2ccadd6b1aa2247ad95eaa94330fbe8e116d21df92"
 
 
 @dataclass(frozen=True, slots=True)

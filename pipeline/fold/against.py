@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.fold.figures import differ, periods_differ
+from pipeline.fold.figures import differ, periods_differ, swapped
 from pipeline.fold.lexicon import lexicon
 from pipeline.fold.places import contradict
 from pipeline.fold.records import Article, Reason
@@ -65,6 +65,8 @@ def _of_something_else(article: Article, other: Article) -> Reason | None:
             return Reason.OTHER_PERIOD
         if differ(mine_only, theirs_only):
             return Reason.OTHER_FIGURES
+    if swapped(mine.roles, theirs.roles):
+        return Reason.OTHER_FIGURES
     return Reason.OTHER_PLACE if contradict(mine.places, theirs.places) else None
 
 

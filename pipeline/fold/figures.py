@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["differ", "figures", "periods_differ"]
+__all__ = ["differ", "figures", "periods_differ", "roles", "swapped"]
 
 _INDEX = re.compile(
     r"\b(?:s&p 500|ftse 100|ftse 250|nasdaq 100|nikkei 225|cac 40|stoxx 600|stoxx 50|russell 2000|fortune 500)\b"
@@ -51,6 +51,10 @@ _COUNTS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seve
            "ten": "10", "eleven": "11", "twelve": "12"}  # fmt: skip
 
 
+# The word that an amount belongs to: "against" in "against EUR 310 mn".
+_BEFORE = re.compile(r"([a-z]+)[^a-z0-9]*(?:(?:eur|usd|gbp|inr|rs|sek|nok|dkk|chf)[^a-z0-9]*)?$")
+
+
 def figures(text: str) -> frozenset[str]:
     """Amounts (`$1.2e+09`), shares (`5%`), points (`0.25pt`), periods (`q2`, `y2025`, `march`), counts
     (`3000`, and `#third` of a row)."""
@@ -64,6 +68,22 @@ def figures(text: str) -> frozenset[str]:
         elif match[0] in _COUNTS:
             found.add(_COUNTS[match[0]])
     return frozenset(found)
+
+
+def roles(text: str) -> tuple[tuple[str, str], ...]:
+    """The amounts, shares and counts in digits, in their order, each with the word before it."""
+    lower = text.lower()
+    found = ((_BEFORE.search(lower, 0, match.start()), _amount(*match.groups())) for match in _NUMBER.finditer(lower))
+    return tuple((before[1], amount) for before, amount in found if before)
+
+
+def swapped(a: tuple[tuple[str, str], ...], b: tuple[tuple[str, str], ...]) -> bool:
+    """Whether two amounts that both texts have stand behind one word the other way round ("41 vs 77", "77 vs 41")."""
+    both = {amount for _, amount in a} & {amount for _, amount in b}
+    if len(both) < 2:
+        return False
+    first, second = ({word: amount for word, amount in reversed(own) if amount in both} for own in (a, b))
+    return any(second.get(word, amount) != amount for word, amount in first.items())
 
 
 def _periods(lower: str) -> Iterator[str]:

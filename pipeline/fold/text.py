@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.fold.figures import figures
+from pipeline.fold.figures import figures, roles
 from pipeline.fold.lexicon import lexicon
 from pipeline.fold.places import places
 
@@ -35,7 +35,8 @@ _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 @dataclass(frozen=True, slots=True)
 class Gist:
     """What is compared. `words` and `summary` are in one form; `lead` is the first word; `names` the capitalised
-    ones, None where every word is capitalised; `numbers` are the figures of the title, `all_numbers` of all of it.
+    ones, None where every word is capitalised; `numbers` are the figures of the title, `all_numbers` of all of it, and
+    `roles` what each amount of the title belongs to.
     `ahead`: something is expected or open; `forecast`: a forecast is the news; `denial`; `stages`: what
     steps are told; `column`: it comes back day by day; `comment`: it is about news; `opening`: its first words;
     `corrected`: it mends an earlier one.
@@ -50,6 +51,7 @@ class Gist:
     names: frozenset[str] | None
     numbers: frozenset[str]
     all_numbers: frozenset[str]
+    roles: tuple[tuple[str, str], ...]
     ahead: bool
     forecast: bool
     denial: bool
@@ -84,6 +86,7 @@ def gist(title: str, summary: str | None) -> Gist:
         None if _capitalises_all(plain) else frozenset(form for form, capital in spelled[1:] if capital),
         told,
         told | figures(head) if head else told,
+        roles(plain) if len(told) > 1 else (),
         bool(known.ahead.search(plain)),
         bool(known.forecast.search(plain)),
         bool(known.denial.search(plain)),

@@ -4,7 +4,8 @@ python -m tests.benchmarks.fit_folding ADAPTERS: prints what cross-validation sa
 weights. ADAPTERS is where `tune_folding` left adapters that have not seen a third of the events each, for evidence must
 come from an encoder that knows as little of the pair as it will of tomorrow's news; events of a third without one are
 left out. Strangers are what a stream is full of and labelled pairs have too little of: two events about one company or
-market in one day. `--strangers STORE` draws them anew from a demo's store, such as duckdb:demo/data/barograph.duckdb.
+market in one day, from a demo's store (`--strangers STORE` draws them anew, such as duckdb:demo/data/barograph.duckdb)
+and from sentences in the register of newspapers (tests/pipeline/fold/unrelated.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,10 +39,13 @@ from pipeline.fold.neighbours import neighbours
 from pipeline.fold.records import Article, Candidate, Reason
 from pipeline.fold.text import gist
 from pipeline.fold.weigh import Evidence, evidence, shared_names
+from pipeline.link import open_linker
 from pipeline.warehouse import Warehouse
 from tests.benchmarks.tune_folding import FOLDS, fold_of
 from tests.pipeline.fold import events
+from tests.pipeline.fold import unrelated as unrelated_pairs
 from tests.pipeline.fold.events import told
+from tests.pipeline.fold.unrelated import FOR_WEIGHTS
 
 # Chosen by the cross-validated figures that this prints: the penalty, and the limit for precision first.
 C, LIMIT = 0.001, 0.5
@@ -48,6 +53,7 @@ NEWEST, DRAWN, WITHIN = 1_600, 600, timedelta(days=1)
 # What a labelled pair weighs, and two events of a matter; and all strangers together.
 LABELLED, OTHER_EVENTS, STRANGERS = 10.0, 0.25, 300.0
 LIMITS = np.arange(0, 1.51, 0.25)
+OF_ONE_COMPANY, OF_ONE_DAY = 1_500, 1_000
 STRANGE = Path(events.__file__).with_name("strangers.csv")
 _NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 _SETTLED = (Reason.SAME_TEXT, Reason.SAME_TITLE, Reason.CORRECTED, Reason.ALIKE)
@@ -84,6 +90,17 @@ def strangers() -> Iterator[Case]:
             reason, alike = compare(later, _alone(earlier))
             if left_open(later, earlier, reason):
                 yield Case(later, earlier, alike, False, f"stranger {number}", "stranger")
+
+
+def unrelated() -> Iterator[Case]:
+    """Pairs of sentences of one topic under one company's name, and of one day."""
+    dice = random.Random(0)
+    pairs = list(islice(unrelated_pairs.about_one_company(FOR_WEIGHTS, dice), OF_ONE_COMPANY))
+    of_one_day = list(unrelated_pairs.of_one_day(FOR_WEIGHTS, open_linker(), dice))
+    pairs += dice.sample(of_one_day, min(OF_ONE_DAY, len(of_one_day)))
+    for number, (later, earlier) in enumerate(pairs):
+        _, alike = compare(later, _alone(earlier))
+        yield Case(later, earlier, alike, False, f"unrelated {number}", "stranger")
 
 
 def draw(store: str) -> None:
@@ -159,7 +176,7 @@ def fit(adapters: Path) -> None:
             cases.append(Case(pair.later, pair.earlier, alike, pair.same, pair.event, name))
         elif reason in _SETTLED:
             settled[name][pair.same] += 1
-    cases += [case for case in strangers() if fold_of(case.event) in found]
+    cases += [case for case in (*strangers(), *unrelated()) if fold_of(case.event) in found]
     x = np.array(_evidence(cases, adapters, found))
     y = np.array([case.same for case in cases])
     source = np.array([case.source for case in cases])

@@ -1,4 +1,5 @@
-"""Adapts the upper layers of the encoder to tell events apart, on events.txt and the tuning half of the labelled pairs.
+"""Adapts the upper layers of the encoder to tell events apart, on events.txt, the tuning half of the labelled pairs,
+and pairs of sentences that have nothing to do with each other (tests/pipeline/fold/unrelated.py).
 
 python -m tests.benchmarks.tune_folding FOLDER [--fold N]: writes `all.safetensors`, or `N.safetensors` of an adapter
 that saw nothing of the N-th third of the events (`fit_folding` needs those three). `all` is what ships as
@@ -12,6 +13,7 @@ import argparse
 import random
 import zlib
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,6 +29,7 @@ from models.train import repeatable
 from pipeline.fold.compare import compare, left_open
 from pipeline.fold.records import Candidate
 from tests.pipeline.fold.events import MATTERS, Told, told
+from tests.pipeline.fold.unrelated import FOR_ADAPTER, about_one_company
 
 __all__ = ["FOLDS", "fold_of"]
 
@@ -35,6 +38,7 @@ RANK, EPOCHS, RATE, HEAD_RATE = 8, 5, 1.5e-3, 2e-2
 TOGETHER = 6  # matters a step
 PART = 16  # texts padded to one length
 OTHER_EVENTS, LABELLED = 0.35, 2.0  # what a pair weighs in the loss
+UNRELATED, A_GROUP = 400, 8
 
 
 class Group(NamedTuple):
@@ -73,7 +77,13 @@ def groups(fold: int | None) -> tuple[list[Group], list[Group]]:
             by_event.setdefault(pair.event, []).append(pair)
     grouped = {event: _group(pairs) for event, pairs in by_event.items()}
     matters = [grouped.pop(matter.name) for matter in MATTERS if matter.name in grouped]
-    return matters, list(grouped.values())
+    return matters, [*grouped.values(), *_unrelated()]
+
+
+def _unrelated() -> list[Group]:
+    found = islice(about_one_company(FOR_ADAPTER, random.Random(0)), UNRELATED)
+    told = [Told(later, earlier, False, "", labelled=False) for later, earlier in found]
+    return [_group(told[start : start + A_GROUP]) for start in range(0, len(told), A_GROUP)]
 
 
 def _group(pairs: Sequence[Told]) -> Group:

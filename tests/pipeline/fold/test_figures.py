@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.fold.figures import differ, figures, periods_differ
+from pipeline.fold.figures import differ, figures, periods_differ, roles, swapped
 
 
 def test_figures_are_written_one_way() -> None:
@@ -53,3 +53,19 @@ def test_periods_contradict_when_each_names_another() -> None:
 def test_any_text_has_figures_and_never_contradicts_itself(text: str) -> None:
     assert not differ(figures(text), figures(text))
     assert not periods_differ(figures(text), figures(text))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "other"),
+    [
+        ("Net 41 mln dlrs vs 77 mln", "Net 77 mln dlrs vs 41 mln", True),
+        ("Orders at EUR 262 mn, against EUR 310 mn", "Orders at EUR 310 mn, against EUR 262 mn", True),
+        ("Loss of EUR 3.7 mn, against a loss of EUR 0.9 mn", "Loss of EUR 0.9 mn, against a loss of EUR 3.7 mn", True),
+        ("Profit up to 310m from 262m", "Profit up from 262m to 310m", False),
+        ("Cuts 300 jobs in 2 plants", "In 2 plants 300 jobs are cut", False),
+        ("Orders at EUR 262 mn", "Orders at EUR 310 mn", False),
+        ("Shares fall 5% to 41", "Shares fall 5% to 41", False),
+    ],
+)
+def test_figures_that_change_places_tell_other_news(a: str, b: str, other: bool) -> None:
+    assert swapped(roles(a), roles(b)) is swapped(roles(b), roles(a)) is other
