@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types bench trial soak airflow train clean
+.PHONY: help run demo test lint types bench trial soak load airflow train clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ SEED ?= 1
 soak: $(VENV)/.dev ## Ingest 300 feeds that misbehave, two at once, one killed every minute (MINUTES=30).
 	$(BIN)/python -m tests.soak.ingest --minutes $(MINUTES) --seed $(SEED)
 
+RATE ?= 12
+ENGINE ?= ducklake
+load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=30 RATE=12 ENGINE=ducklake or duckdb).
+	$(BIN)/python -m tests.soak.load --minutes $(MINUTES) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
+
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
 	$(BIN)/python docker/airflow_local.py
 
@@ -64,7 +69,8 @@ $(TEACHER)/model.safetensors: $(VENV)/.run
 
 train: $(VENV)/.dev $(TEACHER)/model.safetensors ## Train the shipped model again, its teacher first (needs the data; see its MODEL_CARD.md).
 	$(BIN)/barograph train --recipe barograph-teacher-1 --encoder $(TEACHER) --root $(DATA) --out build/teacher
-	$(BIN)/barograph train --recipe barograph-minilm-2 --teacher build/teacher --root $(DATA) --out build/model
+	$(BIN)/barograph train --recipe barograph-minilm-2 --teacher build/teacher --root $(DATA) --out build/minilm-2
+	$(BIN)/barograph train --recipe barograph-minilm-3 --from build/minilm-2 --teacher build/minilm-2 --root $(DATA) --out build/model
 
 clean: ## Remove what the demo and the local Airflow made.
 	rm -rf .demo .airflow

@@ -14,7 +14,7 @@ __all__ = ["DEFAULT", "SENTIMENTS", "Item", "Prediction"]
 SENTIMENTS: tuple[str, str, str] = ("negative", "neutral", "positive")
 """Order of the sentiment columns everywhere: heads, predictions, calibration."""
 
-DEFAULT = "barograph-minilm-2"
+DEFAULT = "barograph-minilm-3"
 """Name of the artifact shipped with the source."""
 
 

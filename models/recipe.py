@@ -26,6 +26,8 @@ class Settings:
     `max_steps`: stop after so many, 0 no limit; `patience`: passes without gain on the held-out rows before it stops,
     and then the best pass is kept (0: all passes, the last is kept); `stop_after`: end after so many passes of a
     schedule made for all (0: go through all);
+    `start_share`: share that the weights gone on from have in those kept, the trained ones having the rest (Wortsman et
+    al., Robust fine-tuning of zero-shot models, 2022: the average keeps old skill, and errs where neither does);
     `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
     full fine-tuning leaves as they are; `swap_names`, `generated`, `written`: models.mixture; `balance`,
     `class_weights`, `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own
@@ -50,6 +52,7 @@ class Settings:
     max_steps: Annotated[int, Field(ge=0)] = 0
     patience: Annotated[int, Field(ge=0)] = 2
     stop_after: Annotated[int, Field(ge=0)] = 0
+    start_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     frozen_layers: Annotated[int, Field(ge=0)] = 0
     swap_names: Annotated[float, Field(ge=0, le=1)] = 0.0
     generated: Annotated[int, Field(ge=0)] = 0

@@ -131,6 +131,14 @@ def trained(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.named_parameters() if value.requires_grad}
 
 
+def blend(network: nn.Module, begun: Mapping[str, Tensor], share: float) -> None:
+    """Make each parameter of `begun` that share of what it was and the rest of what it is, in place."""
+    own = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, value in begun.items():
+            own[name].mul_(1 - share).add_(value.to(own[name].device), alpha=share)
+
+
 def put_back(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Put such parameters in place."""
     own = dict(network.named_parameters())

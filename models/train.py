@@ -27,7 +27,7 @@ from models.methods import after_step, budget_state, penalty, restore_budget
 from models.mixture import added, held_out, mixture
 from models.net import Network, pad
 from models.recipe import Settings
-from models.resume import FILE, State, load, put_back, restore_optimizer, restore_random, save, trained
+from models.resume import FILE, State, blend, load, put_back, restore_optimizer, restore_random, save, trained
 from models.resume import optimizer_tensors as moments_of
 from models.resume import random_tensors as randomness_of
 from models.runs import Nothing, Recorder
@@ -191,6 +191,9 @@ class _Training:
         self.rng = random.Random(settings.seed)  # noqa: S311 - it shuffles, it guards nothing
         self.state = State()
         self.kept: dict[str, Tensor] = {}
+        if self.settings.start_share and start.artifact is None:
+            raise RecipeInvalid("start_share averages with the model gone on from; name one (`from`), or leave it at 0")
+        self.begun = trained(self.network) if self.settings.start_share else {}
         self.saved_at, self.saving_took = watch.clock(), 0.0
 
     def all(self) -> Outcome:
@@ -202,6 +205,7 @@ class _Training:
             self._pass()
         if self.kept:
             put_back(self.network, self.kept)
+        blend(self.network, self.begun, self.settings.start_share)
         self.watch.recorder.close()
         best = self.state.best or len(self.state.passes)
         return Outcome(

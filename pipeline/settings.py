@@ -114,7 +114,7 @@ class Link(_Section):
 class Model(_Section):
     """Which artifact scores, and where it runs (`auto`, `cpu`, `cuda`)."""
 
-    name: str = "barograph-minilm-2"
+    name: str = "barograph-minilm-3"
     device: str = "auto"
     shard_rows: int = Field(50_000, ge=1, description="what a scheduler gives to one scoring task, where more waits")
 

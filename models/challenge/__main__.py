@@ -1,6 +1,6 @@
 """Prints what a model makes of the challenge suite, as Markdown: pass rates by kind, the gate, and every failure.
 
-python -m models.challenge --model barograph-minilm-2 > docs/challenge.md
+python -m models.challenge --model barograph-minilm-3 > docs/challenge.md
 """
 
 import argparse

@@ -17,7 +17,7 @@ from pipeline.publish.tables import TABLES
 __all__ = ["COMPANIES", "NOW", "SERIES", "drawn"]
 
 NOW = datetime(2026, 3, 3, 15, 20, tzinfo=UTC)
-MODEL = "barograph-minilm-2"
+MODEL = "barograph-minilm-3"
 TOPICS, SECTORS, THEMES, PUBLISHERS = 12, 11, 16, 160
 SERIES = 5_000
 COMPANIES = SERIES - 1 - TOPICS - SECTORS - THEMES - PUBLISHERS

@@ -101,7 +101,7 @@ def test_another_encoder_and_its_method_with_json(app: typer.Typer, encoder: Pat
 
 def test_a_method_that_cannot_go_on_starts_from_the_encoder(app: typer.Typer) -> None:
     said = call(app, "--data", SAMPLE, "--method", "dora", "--check")
-    assert "starts from the encoder: barograph-minilm-2 was made by lora" in said
+    assert "starts from the encoder: barograph-minilm-3 was made by lora" in said
 
 
 def test_the_checks_alone(app: typer.Typer, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pipeline.publish.parts import write_parts
 from pipeline.publish.tables import TABLES
 
 NOW = datetime(2026, 3, 3, 15, 20, tzinfo=UTC)
-MODEL = "barograph-minilm-2"
+MODEL = "barograph-minilm-3"
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> shares fall"
 
 TOPICS = {

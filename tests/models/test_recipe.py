@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models import recipe
+from models import DEFAULT, recipe
 from models.errors import RecipeInvalid
 from models.recipe import Settings
 
@@ -42,7 +42,7 @@ file = "d.csv"
 
 
 def test_the_shipped_recipe_is_complete(tmp_path: Path) -> None:
-    found = recipe.load("barograph-minilm-2", tmp_path)
+    found = recipe.load(DEFAULT, tmp_path)
     assert [source.path.parent.parent for source in found.data] == [tmp_path] * 3
     assert all(source.licence == "MIT" and source.sha256 for source in found.data)
     # A file that trains must never be one that judges.
@@ -83,7 +83,7 @@ def test_a_strange_key_or_value_is_named(change: tuple[str, str], says: str, tmp
 
 
 def test_a_missing_recipe_names_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(RecipeInvalid, match="barograph-minilm-2"):
+    with pytest.raises(RecipeInvalid, match=DEFAULT):
         recipe.load("nonsense", tmp_path)
 
 

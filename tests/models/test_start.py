@@ -62,6 +62,26 @@ def test_each_method_goes_on_where_the_model_stood(method: str, first: Start, ro
     assert network.method == ("full" if method == "full" else "lora")
 
 
+def test_a_share_of_what_was_gone_on_from_stays_in_what_is_kept(first: Start, rows: list[Example]) -> None:
+    begun, moved, kept_part = (
+        dict(one.named_parameters())
+        for one in (
+            network_from(first, settled(SETTINGS, first, 10)),
+            train(rows, SETTINGS, start=first).network,
+            train(rows, replace(SETTINGS, start_share=0.25), start=first).network,
+        )
+    )
+    trainable = [name for name, value in begun.items() if value.requires_grad]
+    assert any(not torch.equal(begun[name], moved[name]) for name in trainable)
+    for name in trainable:
+        torch.testing.assert_close(kept_part[name], 0.25 * begun[name] + 0.75 * moved[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_share_of_nothing_is_refused(rows: list[Example], tiny_encoder: Path) -> None:
+    with pytest.raises(RecipeInvalid, match="start_share"):
+        train(rows, replace(SETTINGS, start_share=0.5), start=Start(locate(str(tiny_encoder))))
+
+
 def test_training_the_heads_alone_leaves_the_adapter(first: Start, rows: list[Example], tmp_path: Path) -> None:
     outcome = train(rows, replace(SETTINGS, method="head"), start=first)
     assert first.artifact is not None
