@@ -10,7 +10,7 @@ from dash import dcc, html
 from dashboards import words
 from dashboards.data import Series
 
-__all__ = ["chart", "coverage_now", "legend", "said"]
+__all__ = ["chart", "coverage_now", "drawing", "said"]
 
 _LEGEND = (
     ("k-neg", "negative"),
@@ -43,9 +43,13 @@ def chart(figure: go.Figure, told: str, name: str = "chart", kind: str = "chart"
     return html.Figure([graph, html.Figcaption(told, className="hidden")])
 
 
-def legend() -> html.Ul:
-    """What the colours and shapes of a series' chart mean."""
-    return html.Ul([html.Li([html.Span(className=f"key {kind}"), text]) for kind, text in _LEGEND], className="legend")
+def drawing(series: Series, figure: go.Figure, name: str = "chart") -> list[Any]:
+    """The figure of a series under what its colours and shapes mean; a low one where it only says why it is empty."""
+    told = f"{series.label}: {said(series)}"
+    if series.rows.empty:
+        return [chart(figure, told, name, "chart none")]
+    keys = [html.Li([html.Span(className=f"key {kind}"), text]) for kind, text in _LEGEND]
+    return [html.Ul(keys, className="legend"), chart(figure, told, name)]
 
 
 def coverage_now(series: Series) -> float | None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from dashboards.kept import Kept
 from dashboards.query import connect, fetch
+from pipeline.publish.labels import label_of
 from pipeline.publish.search import find
 from pipeline.publish.snapshot import Snapshot, current_id
 from pipeline.publish.tables import TABLES
@@ -177,7 +178,7 @@ class View:
         incidents = incidents_of(self, scope, key)
         labels = self.table("labels")
         named = labels[(labels["scope"] == scope) & (labels["key"] == key)]["label"]
-        label = str(named.iloc[0]) if len(named) else key
+        label = str(named.iloc[0]) if len(named) else label_of(scope, key, {})
         return Series(
             scope,
             key,

@@ -299,7 +299,16 @@ def _models(figure: go.Figure, series: Series) -> None:
 
 def _say(figure: go.Figure, text: str, where: str) -> None:
     x, y = ("paper", "paper") if where == "paper" else ("x domain", "y domain")
-    figure.add_annotation(text=text, showarrow=False, xref=x, yref=y, x=0.5, y=0.5)
+    figure.add_annotation(text=text, showarrow=False, xref=x, yref=y, x=0.5, y=0.5, font={"size": 13})
+
+
+def _since(series: Series, until: pd.Timestamp) -> pd.Timestamp:
+    """Where the time axis begins: with the series if that is young, but never closer than a third of what is shown."""
+    shown = SHOWN[series.grain]
+    if series.rows.empty:
+        return until - shown
+    first: pd.Timestamp = series.rows["bucket_start"].min() - _STEP[series.grain]
+    return max(until - shown, min(first, until - shown / 3))
 
 
 def _frame(figure: go.Figure, series: Series, third: str) -> None:
@@ -322,7 +331,7 @@ def _frame(figure: go.Figure, series: Series, third: str) -> None:
         uirevision=f"{series.scope}:{series.key}:{series.grain}",
         xaxis={
             "anchor": "y3",
-            "range": [(until - SHOWN[series.grain]).isoformat(), (until.ceil(step) + step / 2).isoformat()],
+            "range": [_since(series, until).isoformat(), (until.ceil(step) + step / 2).isoformat()],
             "showgrid": False,
             "zeroline": False,
             "spikethickness": 1,

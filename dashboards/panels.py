@@ -86,7 +86,7 @@ def tiles(view: View, coverage: float | None) -> Children:
     if market.empty:
         market, when = ranked(view, "market", "yesterday", 1), "yesterday"
     if market.empty:
-        first = _tile(f"Market {when}", "no stories", "nothing to count on these two days", "quiet")
+        first = _tile("Market", "no stories", "neither today nor yesterday", "none")
     else:
         row = market.iloc[0]
         above = _above(row)
@@ -117,7 +117,9 @@ def tiles(view: View, coverage: float | None) -> Children:
     third = _tile(
         "Above their range today",
         f"{out} of {len(today)} series" if len(today) else "not judged yet",
-        f"not judged: {int((days['open'] & (days['status'] != 'ok')).sum())} (warming up or too sparse)",
+        f"not judged: {int((days['open'] & (days['status'] != 'ok')).sum())} (warming up or too sparse)"
+        if days["open"].any()
+        else "no series has stories today",
         "",
     )
     late, polled = _late(view), view.table("feeds")

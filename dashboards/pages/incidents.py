@@ -11,7 +11,7 @@ from dash import dcc, html
 from dashboards import words
 from dashboards.act import act_panel
 from dashboards.address import Asked, href
-from dashboards.charts import chart, legend, said
+from dashboards.charts import drawing, said
 from dashboards.data import SCOPES, View, evidence_of, incidents_of
 from dashboards.download import downloads
 from dashboards.evidence import evidence_blocks, state_of
@@ -151,7 +151,7 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
         series = view.series(
             row["scope"], row["key"], "hour" if now - row["fired_at"] < pd.Timedelta(days=7) else "day"
         )
-        drawn = [legend(), chart(series_figure(series), f"{series.label}: {said(series)}")]
+        drawn = drawing(series, series_figure(series))
         where = series_link(row["scope"], row["key"], "the whole series", series.grain)
         wide.insert(
             0, panel("around", series.label, drawn, said(series), html.Span(where, className="all"), "chart-panel")

@@ -10,7 +10,7 @@ from dash import dcc, html
 
 from dashboards import panels, words
 from dashboards.address import Asked
-from dashboards.charts import chart, coverage_now, legend, said
+from dashboards.charts import coverage_now, drawing, said
 from dashboards.data import View
 from dashboards.evidence import incident_list
 from dashboards.figures import series_figure
@@ -62,8 +62,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
                                     ],
                                     className="panel-head",
                                 ),
-                                legend(),
-                                chart(series_figure(market), f"Market: {said(market)}"),
+                                *drawing(market, series_figure(market)),
                             ],
                             className="panel chart-panel",
                         ),

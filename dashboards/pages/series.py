@@ -9,7 +9,7 @@ import pandas as pd
 from dash import dcc, html
 
 from dashboards.address import Asked
-from dashboards.charts import chart, legend, said
+from dashboards.charts import chart, drawing, said
 from dashboards.data import MARKET, SHOWN, Series, View, incidents_of, parse_series, stories_of
 from dashboards.download import downloads
 from dashboards.evidence import incident_rows
@@ -17,6 +17,7 @@ from dashboards.figures import INDEX, compare_figure, series_figure
 from dashboards.moves import why_panel
 from dashboards.pieces import panel, quiet, switch
 from dashboards.stories import story_table
+from pipeline.publish.labels import label_of
 
 __all__ = ["COMPARED", "in_view", "show"]
 
@@ -74,8 +75,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
                     ],
                     className="panel-head",
                 ),
-                legend(),
-                chart(figure, f"{series.label}: {said(series)}", "series-chart"),
+                *drawing(series, figure, "series-chart"),
             ],
             className="panel chart-panel",
         ),
@@ -109,7 +109,7 @@ def _chosen(view: View, values: list[str]) -> list[dict[str, str]]:
     """The chosen series, and the first ones of the list: typing brings the others (`dashboards.controls`)."""
     options = view.options()
     known = {option["value"]: option for option in options}
-    chosen = [known.get(value, {"value": value, "label": value.partition(":")[2]}) for value in values]
+    chosen = [known.get(value, {"value": value, "label": label_of(*parse_series(value), {})}) for value in values]
     return [*chosen, *[option for option in options if option["value"] not in values][:_OFFERED]]
 
 

@@ -110,3 +110,13 @@ def test_the_first_model_is_no_switch() -> None:
     models = pd.DataFrame({"status": ["active", "active", "retired"], "recorded_at": moments})
     assert list(_switches(models, pd.Timestamp("2025-01-01", tz="UTC"))["recorded_at"]) == [moments[1]]
     assert _switches(models.head(1), pd.Timestamp("2025-01-01", tz="UTC")).empty
+
+
+def test_the_time_axis_of_a_young_series_begins_with_it(view: View) -> None:
+    series = _days(view)
+    begins = []
+    for rows in (series.rows, series.rows.tail(50), series.rows.tail(3)):
+        figure = series_figure(replace(series, rows=rows.reset_index(drop=True)))
+        begins.append((series.until - pd.Timestamp(figure.layout.xaxis.range[0])).days)
+    assert begins[0] > begins[1] > begins[2]
+    assert begins[1:] == [50, 30]

@@ -90,7 +90,10 @@ def test_demo_and_stale_and_empty_are_bars(view: View, tmp_path: Path) -> None:
     assert "DEMO" not in _text(panels.banners(empty, fresh))
     assert "No stories yet" in _text(newest_stories(empty))
     assert "None so far" in _text(incident_list(empty, fresh))
-    assert "no stories" in _text(panels.tiles(empty, None))
+    assert "Market no stories" in _text(panels.tiles(empty, None))
+    title, content = page_of("/series").show(empty, Asked("/series"), fresh)  # type: ignore[union-attr]
+    assert title == "Market"
+    assert "above its range" not in _text(content)
 
 
 def test_a_snapshot_of_an_earlier_version_says_so_and_still_opens(tmp_path: Path) -> None:
