@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.soak.load.arrivals import HOSTS, Load, arrivals
-from tests.soak.load.result import STAGES
+from tests.soak.load.result import STAGES, Result
 from tests.soak.load.run import run
 from tests.soak.load.show import picture, table
 
@@ -46,6 +46,24 @@ def test_a_week_has_its_nights_and_weekends() -> None:
     days = hours.reshape(7, 24).sum(axis=1)
     assert days[5:].mean() < days[:5].mean() / 2
     assert hours[:120].reshape(5, 24).mean(axis=0)[2] < hours[:120].reshape(5, 24).mean(axis=0)[14] / 2
+
+
+@pytest.mark.parametrize(("slow", "gives"), [("", ""), ("ingest", "ingest"), ("fold", "fold"), ("score", "score")])
+def test_the_stage_that_cannot_keep_up_is_named_and_not_those_that_wait_for_it(slow: str, gives: str) -> None:
+    appeared = np.arange(0, 100, 0.1)
+    # One that is slow needs twice the time between two arrivals for each.
+    done = {"ingest": appeared * (2 if slow == "ingest" else 1) + 5}
+    done["link"] = done["ingest"] + 1
+    done["fold"] = done["link"] * (2 if slow == "fold" else 1) + 1
+    done["score"] = done["ingest"] * (2 if slow == "score" else 1) + 3
+    done["publish"] = np.maximum(done["fold"], done["score"]) + 4
+    result = Result(
+        Load(100), 250.0, appeared, done, served=1000, missing=[], twice={}, strange=[], counted_once=True, never=0,
+        ran=[], looks=[], sizes=[],
+    )  # fmt: skip
+    assert result.gives() == gives
+    assert result.problems() == []
+    assert result.lag("link") == pytest.approx(np.ones(1000))
 
 
 @pytest.mark.postgres

@@ -88,9 +88,10 @@ class Result:
 
     def growth(self) -> dict[str, float]:
         """By what share of what arrived in the last third each backlog grew from the third before, by their medians."""
-        third = self.seconds / 3
+        # What runs longer than articles come only works off what is there.
+        third = self.load.seconds / 3
         spans = [np.linspace(start, start + third, 200) for start in (third, 2 * third)]
-        arrived = max(int(np.searchsorted(self.appeared, self.seconds) - np.searchsorted(self.appeared, 2 * third)), 1)
+        arrived = max(int(np.searchsorted(self.appeared, 3 * third) - np.searchsorted(self.appeared, 2 * third)), 1)
         return {
             stage: float(np.median(self.backlog(stage, spans[1])) - np.median(self.backlog(stage, spans[0]))) / arrived
             for stage in self.done

@@ -16,7 +16,7 @@ __all__ = ["knee", "picture", "table"]
 def table(result: Result) -> str:
     """One run: lag and backlog by stage, memory and CPU by process, and whatever does not hold."""
     load = result.load
-    at = np.arange(0.0, result.seconds, 1.0)
+    at = np.append(np.arange(0.0, load.seconds, 1.0), load.seconds)
     per_second = np.bincount(result.appeared.astype(int))
     lines = [
         "| | |", "|---|---|",
@@ -60,7 +60,7 @@ def knee(results: Sequence[Result]) -> str:
     lines += ["|---|---|---|---|---|---|"]
     for result in results:
         median, high = np.nanpercentile(result.done["publish"] - result.appeared, [50, 95])
-        waiting = int(result.backlog("publish", np.array([result.seconds]))[0])
+        waiting = int(result.backlog("publish", np.array([result.load.seconds]))[0])
         lines.append(
             f"| {result.load.rate:g} | {sum(result.cpu().values()) / result.seconds:.2f} | {median:.0f} s |"
             f" {high:.0f} s | {waiting:,} | {result.gives() or 'nothing'} |"
