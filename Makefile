@@ -49,7 +49,8 @@ soak: $(VENV)/.dev ## Ingest 300 feeds that misbehave, two at once, one killed e
 
 RATE ?= 12
 ENGINE ?= ducklake
-load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=30 RATE=12 ENGINE=ducklake or duckdb).
+load: MINUTES = 2
+load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=2 RATE=12 ENGINE=ducklake, or duckdb).
 	$(BIN)/python -m tests.soak.load --minutes $(MINUTES) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
 
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
