@@ -63,6 +63,7 @@ class Maintain(_Section):
     articles_days: int = Field(0, ge=0, description="articles and all that was made of them, by when they were known")
     hours_days: int = Field(0, ge=0, description="hourly points of the series; daily ones stay")
     fetches_days: int = Field(400, ge=0, description="every attempt; of older ones a good one per feed and hour stays")
+    runs_days: int = Field(90, ge=0, description="how each run of a stage went; what they counted in all stays")
     fits_days: int = Field(400, ge=0, description="expected ranges, by the day that they were fitted for")
     incidents_days: int = Field(2557, ge=0, description="resolved incidents with evidence and messages; seven years")
     snapshots_days: int = Field(7, ge=1, description="past states of a DuckLake, and files that nothing names")

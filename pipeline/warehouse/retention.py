@@ -43,6 +43,11 @@ _OF = {
     "fits": ("fit_id", ("fits",)),
     "fetches": ("fetch_id", ("fetches",)),
 }
+# What nothing else refers to.
+_ALONE = {
+    "hours": "DELETE FROM trends WHERE grain = 'hour' AND bucket_start < ?",
+    "runs": "DELETE FROM runs WHERE ended_at < ?",
+}
 # A message stays while one of the incidents that it tells of does.
 _MESSAGES = """
 DELETE FROM notifications WHERE created_at < ? AND notification_id NOT IN (
@@ -73,6 +78,7 @@ def limits(settings: Maintain, now: datetime) -> Iterator[Limit]:
         "hours": (settings.hours_days, ("trends",)),
         "fits": (settings.fits_days, ("trends", "incidents")),
         "fetches": (settings.fetches_days, ("articles",)),
+        "runs": (settings.runs_days, ("runs",)),
     }
     for name, (days, guards) in kinds.items():
         if days:
@@ -84,8 +90,8 @@ def apply(tx: Transaction, limit: Limit) -> int:
     con = tx.con
     # Whoever reads and writes any of these meanwhile begins anew.
     con.execute("UPDATE guards SET n = n + 1 WHERE name IN (SELECT unnest(?::VARCHAR[]))", [list(limit.guards)])
-    if limit.name == "hours":
-        return _deleted(con, "DELETE FROM trends WHERE grain = 'hour' AND bucket_start < ?", [limit.before])
+    if limit.name in _ALONE:
+        return _deleted(con, _ALONE[limit.name], [limit.before])
     gone = con.execute(_GONE[limit.name], [limit.before]).to_arrow_table()
     con.register("gone", gone)
     try:

@@ -85,6 +85,8 @@ def seed(context: Context) -> None:
         con.execute(
             "INSERT INTO fetches (fetch_id, feed_id, fetched_at, outcome) VALUES ('now', 'f', ?, 'timeout')", [YOUNG]
         )
+        for at in (OLD, YOUNG):
+            con.execute("INSERT INTO runs (run_id, ended_at) VALUES (?, ?)", [f"{at:%Y}", at])
         for grain, at in (("hour", OLD), ("day", OLD), ("hour", YOUNG)):
             con.execute(
                 "INSERT INTO trends (grain, key, bucket_start) VALUES (?, ?, ?)", [grain, f"{grain} {at:%Y}", at]
@@ -103,6 +105,7 @@ def check(context: Context) -> None:
     assert names(context, "SELECT notification_id FROM notifications") == ["both"]
     assert names(context, "SELECT fetch_id FROM fetches") == ["now", "old 0", "old 65"]
     assert names(context, "SELECT key FROM trends") == ["day 2024", "hour 2026"]
+    assert names(context, "SELECT run_id FROM runs") == ["2026"]
 
 
 def test_what_was_kept_long_enough_goes_and_what_an_incident_cites_stays(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_what_was_kept_long_enough_goes_and_what_an_incident_cites_stays(tmp_pat
     check(context)
     assert report.counts["rows_removed_articles"] == 3
     assert report.counts["rows_removed_incidents"] == 4
-    assert report.counts["rows_removed"] == 3 + 4 + 1 + 1 + 2
+    assert report.counts["rows_removed"] == 3 + 4 + 1 + 1 + 2 + 1
     (made,) = backups(folder)
     assert prove(made).rows == report.counts["backup_rows"]
     assert maintain(context, backup=False).counts == {"rows_removed": 0}
