@@ -155,7 +155,8 @@ def translated(error: duckdb.Error, engine: Engine) -> StoreError:
         held = _HOLDER.search(text)
         holder = f"{held['program']} (PID {held['pid']})" if held else "this process, in another mode"
         return StoreBusy(f"{engine} is held by {holder}. Wait for it to end, or stop it, and run again.")
-    if isinstance(error, duckdb.TransactionException) or any(mark in lower for mark in _CONFLICT):
+    made_meanwhile = "failed to initialize ducklake" in lower and "already exists" in lower
+    if made_meanwhile or isinstance(error, duckdb.TransactionException) or any(mark in lower for mark in _CONFLICT):
         return StoreConflict(f"{engine}: another writer committed first: {text.splitlines()[0]}")
     if "unable to connect to postgres" in lower or "connection to server" in lower:
         return StoreError(f"{engine}: PostgreSQL does not answer. Is it running, and is the address right?")

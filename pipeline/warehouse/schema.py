@@ -76,10 +76,12 @@ def migrate(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Migration]:
     """Run what has not run yet; answers what ran."""
     ran = []
     for migration in migrations():
-        if migration.version <= current_version(con):
-            continue
         con.begin()
         try:
+            # Read inside the transaction: another process may be upgrading too, and one of the two begins anew.
+            if migration.version <= current_version(con):
+                con.rollback()
+                continue
             con.execute(migration.sql)
             con.execute("INSERT INTO schema_version VALUES (?, ?, ?)", [migration.version, migration.name, now])
             con.commit()

@@ -84,11 +84,18 @@ class Warehouse:
         self.lock_timeout_s = lock_timeout_s
 
     def prepare(self) -> list[schema.Migration]:
-        """Make the store if there is none and run the migrations it lacks; answers what ran."""
-        if self.engine.exists:
-            with self._connection(read_only=False) as con:
-                return schema.migrate(con, self.clock()) if schema.current_version(con) < _newest() else []
+        """Make the store if there is none and run the migrations it lacks; answers what ran.
+
+        Another process may be doing the same: then it is tried again, and finds what the other has made.
+        """
+        ran: list[schema.Migration] = self._retrying()(self._prepare)
+        return ran
+
+    def _prepare(self) -> list[schema.Migration]:
+        exists = self.engine.exists
         with self._connection(read_only=False) as con:
+            if exists and schema.current_version(con) >= _newest():
+                return []
             return schema.migrate(con, self.clock())
 
     @contextmanager
@@ -141,16 +148,18 @@ class Warehouse:
 
         `work` must read what it decides on inside the transaction. Waits between tries with jitter.
         """
-        retrying = tenacity.Retrying(
+        for attempt in self._retrying():
+            with attempt, self.write(group) as transaction:
+                result = work(transaction)
+        return result
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StoreConflict),
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=2.0),
             stop=tenacity.stop_after_delay(self.lock_timeout_s),
             reraise=True,
         )
-        for attempt in retrying:
-            with attempt, self.write(group) as transaction:
-                result = work(transaction)
-        return result
 
     def _commit(self, con: duckdb.DuckDBPyConnection, group: str) -> None:
         """The one place where a transaction becomes true (a seam for the tests that kill us here)."""

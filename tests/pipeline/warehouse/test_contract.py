@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Barrier, Event
 
 import pyarrow as pa
 import pytest
@@ -23,6 +23,11 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 def fetches(ids: list[str], outcome: str = "new") -> pa.Table:
     return pa.table({"fetch_id": ids, "outcome": [outcome] * len(ids)})
+
+
+def prepare_at_once(setting: str, start: Barrier) -> None:
+    start.wait(60)
+    Warehouse(setting, utc_now, lock_timeout_s=30).prepare()
 
 
 def merge_same_keys(setting: str, rounds: int) -> None:
@@ -138,6 +143,18 @@ def test_two_writers_of_one_group_conflict_and_the_loser_repeats(lake_setting: s
             quick.insert_new("fetches", fetches(["a"], "quick"), ["fetch_id"])
     with warehouse.read() as con:
         assert con.execute("SELECT fetch_id, outcome FROM fetches").fetchall() == [("a", "quick")]
+
+
+@pytest.mark.postgres
+def test_four_processes_that_find_an_empty_lake_make_it_once(lake_setting: str) -> None:
+    start = SPAWN.Barrier(4)
+    workers = [SPAWN.Process(target=prepare_at_once, args=(lake_setting, start)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
+    assert count(Warehouse(lake_setting, utc_now), "schema_version") == len(migrations())
 
 
 def test_four_processes_that_merge_the_same_new_keys_leave_one_row_each(warehouse_setting: str) -> None:
