@@ -176,7 +176,8 @@ def _train(
     chosen = _with_teacher(chosen, teacher)
     chosen = _with_start(chosen, start_from, encoder, revision, own=recipe is None, length=max_length)
     found = check_files(chosen)
-    show(found, as_json=as_json and check)
+    if check or not as_json:
+        show(found, as_json=as_json)
     stop_at(found, chosen, strict=strict)
     if check:
         return

@@ -90,7 +90,7 @@ def test_another_encoder_and_its_method_with_json(app: typer.Typer, encoder: Pat
         app, "--data", tmp_path / "train.parquet", "--test", tmp_path / "test.jsonl", "--dev", SAMPLE,
         "--encoder", encoder, "--method", "adalora", "--rank", 4, "--out", tmp_path / "a", *QUICK, "--json",
     )  # fmt: skip
-    told = json.loads(printed.splitlines()[-1])
+    told = json.loads(printed)
     assert told["final"]["test"]["all"]["sentiment"]["n"] == 9
     assert {finding["kind"] for finding in told["checks"]["findings"]} >= {"leakage", "class balance"}
     config = open_artifact(str(tmp_path / "a")).config
