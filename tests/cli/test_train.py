@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import typer
+from click.testing import Result
 from typer.testing import CliRunner
 
 from cli import train
@@ -46,11 +47,16 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny(tmp_path_factory.mktemp("encoders") / "small", "roberta", [row.text for row in read(Source(SAMPLE))])
 
 
-def call(app: typer.Typer, *arguments: object) -> str:
-    """Run a training that must succeed; return what it printed."""
+def run(app: typer.Typer, *arguments: object) -> Result:
+    """Run a training that must succeed."""
     result = CliRunner().invoke(app, ["train", *(str(a) for a in arguments)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result
+
+
+def call(app: typer.Typer, *arguments: object) -> str:
+    """Run a training that must succeed; return what it printed."""
+    return run(app, *arguments).output
 
 
 def fails(app: typer.Typer, error: type[ModelError], *arguments: object) -> str:
@@ -86,11 +92,11 @@ def test_a_training_goes_on_from_the_shipped_model(app: typer.Typer, tmp_path: P
 def test_another_encoder_and_its_method_with_json(app: typer.Typer, encoder: Path, tmp_path: Path) -> None:
     pd.read_csv(SAMPLE).to_parquet(tmp_path / "train.parquet")
     pd.read_csv(SAMPLE).head(9).to_json(tmp_path / "test.jsonl", orient="records", lines=True)
-    printed = call(
+    printed = run(
         app, "--data", tmp_path / "train.parquet", "--test", tmp_path / "test.jsonl", "--dev", SAMPLE,
         "--encoder", encoder, "--method", "adalora", "--rank", 4, "--out", tmp_path / "a", *QUICK, "--json",
     )  # fmt: skip
-    told = json.loads(printed)
+    told = json.loads(printed.stdout)
     assert told["final"]["test"]["all"]["sentiment"]["n"] == 9
     assert {finding["kind"] for finding in told["checks"]["findings"]} >= {"leakage", "class balance"}
     config = open_artifact(str(tmp_path / "a")).config
