@@ -1,4 +1,7 @@
-"""What `detect --as-of` and `publish --as-of` do: the stages on a store that ends then; the real one is only read."""
+"""What `detect --as-of` and `publish --as-of` do: the stages on a store that ends then; the real one is only read.
+
+The stages are called themselves, not by `run_stage`: this is no cycle, and says nothing of how the pipeline is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import typer
 
 from pipeline.context import Context, Report
 from pipeline.errors import UsageError
-from pipeline.stages import run_stage
 
 __all__ = ["AsOfOption", "detect_then", "moment", "publish_then"]
 
@@ -39,12 +41,13 @@ def moment(as_of: datetime) -> datetime:
 
 def detect_then(context: Context, as_of: datetime) -> tuple[list[Report], list[dict[str, Any]]]:
     """Run `aggregate` and `detect` on the store of then; answers their reports and what the pass changed."""
+    from pipeline import aggregate, detect
     from pipeline.then import store
 
     with store(context, as_of) as past:
         with past.warehouse.read() as con:
             known = [row[0] for row in con.execute("SELECT event_id FROM incident_events").fetchall()]
-        reports = [run_stage("aggregate", past, full=True), run_stage("detect", past)]
+        reports = [aggregate.run(past, full=True), detect.run(past)]
         with past.warehouse.read() as con:
             found = con.execute(_FOUND, {"known": known})
             names = [column[0] for column in found.description or ()]
@@ -58,6 +61,7 @@ def publish_then(context: Context, as_of: datetime, to: Path | None) -> list[Rep
     Raises:
         UsageError: no folder is named, or it is the live one.
     """
+    from pipeline import aggregate, publish
     from pipeline.detect.stage import refresh_fits
     from pipeline.promotion import active_model
     from pipeline.then import store
@@ -65,11 +69,11 @@ def publish_then(context: Context, as_of: datetime, to: Path | None) -> list[Rep
     if to is None or to.resolve() == context.settings.store.published.resolve():
         raise UsageError("the past is published beside the present, never in its place: name another folder with --to.")
     with store(context, as_of) as past:
-        reports = [run_stage("aggregate", past, full=True)]
+        reports = [aggregate.run(past, full=True)]
         with past.warehouse.read() as con:
             model = active_model(con)
         if model is not None:
             first = as_of - _FITTED
             days = [(first + timedelta(days=n)).replace(hour=0, minute=0, second=0, microsecond=0) for n in range(15)]
             refresh_fits(past, model.model_version, days)
-        return [*reports, run_stage("publish", past, to=to)]
+        return [*reports, publish.run(past, to=to)]
