@@ -24,6 +24,7 @@ __all__ = ["ConfigOption", "JsonOption", "emit", "err", "log_as", "name_config",
 
 # No markup: a path, a title or "[link] entities" is printed as it is.
 out = Console(highlight=False, soft_wrap=True, markup=False)
+_wide = Console(highlight=False, soft_wrap=True, markup=False, width=10_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 ConfigOption = Annotated[
@@ -106,7 +107,8 @@ def emit(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: 
         table.add_column(column, no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    out.print(table)
+    # Who pipes it reads lines, however long: only a terminal has an edge.
+    (out if out.is_terminal else _wide).print(table)
 
 
 def _plain(value: Any) -> Any:

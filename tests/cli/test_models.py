@@ -33,7 +33,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a store of two headlines."""
     (tmp_path / "barograph.toml").write_text('[store]\nwarehouse = "duckdb:barograph.duckdb"\n', "utf-8")
     monkeypatch.setenv("BAROGRAPH_CONFIG", str(tmp_path / "barograph.toml"))
-    monkeypatch.setenv("COLUMNS", "200")
     context = opened(tmp_path)
     rows = [
         {"article_id": "a", "title": "Velmont files for bankruptcy"},

@@ -14,9 +14,17 @@ __all__ = ["Line", "Story", "lines_of", "story_of"]
 # What an ingest says beside the changes of its feeds: that it begins, what waits, what another left, that it is done.
 _PER_INGEST = 15
 _LINE = re.compile(
-    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+: (?P<text>.+)"
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+:"
+    r" (\[(?P<run>\w+)\] )?(?P<text>.+)"
 )
-_PYTHONS = re.compile(r"^.*resource_tracker.*leaked semaphore.*\n  warnings\.warn\(.*\n", re.MULTILINE)
+# Python itself, of a process that was killed: what it left, and the worker that was just being started for it.
+_PYTHONS = re.compile(
+    r"^.*resource_tracker.*leaked semaphore.*\n  warnings\.warn\(.*\n"
+    r"|^Traceback \(most recent call last\):\n"
+    r"(?:  File \".*/multiprocessing/\w+\.py\", line \d+, in \w+\n(?:    .*\n)*)+"
+    r"(?:EOFError|FileNotFoundError|BrokenPipeError|ConnectionResetError)\b.*\n",
+    re.MULTILINE,
+)
 _BEGINS = re.compile(r"ingest (\w+) begins \(process \d+\)")
 _DIED = re.compile(r"ingest (\w+), begun at .+, did not get to its end; .+")
 _DONE = re.compile(r"ingest: \{.*\} in [\d.]+ s")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.soak.story import Line, lines_of, story_of
 
-BEGINS = "2026-11-29 11:02:00,123 INFO    pipeline.ingest.runs: ingest {} begins (process 7)"
+BEGINS = "2026-11-29 11:02:00,123 INFO    pipeline.ingest.runs: [0a1b2c3d4e5f] ingest {} begins (process 7)"
 DONE = "2026-11-29 11:02:04,123 INFO    pipeline.stages: ingest: {{'feeds': 300}} in 4.0 s"
 WAITS = (
     "2026-11-29 11:02:03,123 WARNING pipeline.ingest.load: {}: asked again at 14:05 UTC, after {} failures: It fails."
@@ -58,3 +58,17 @@ def test_what_is_no_story(more: str, says: str) -> None:
 def test_changes_that_are_not_told() -> None:
     (found,) = wrong([lines_of("a", "\n".join([BEGINS.format("x1"), DONE.format()]))])
     assert "only 0 are told" in found
+
+
+def test_what_python_says_of_a_process_that_was_killed_is_no_line() -> None:
+    killed = """Traceback (most recent call last):
+  File "/usr/lib/python3.11/multiprocessing/forkserver.py", line 274, in main
+    code = _serve_one(child_r, fds,
+           ^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/multiprocessing/spawn.py", line 132, in _main
+    self = reduction.pickle.load(from_parent)
+{}"""
+    assert lines_of("a", killed.format("EOFError: Ran out of input\n")) == []
+    assert len(lines_of("a", killed.format("ValueError: bad\n"))) == 7
+    ours = '  File "/app/pipeline/ingest/parse.py", line 3, in read\n    raise\nEOFError\n'
+    assert len(lines_of("a", killed.format(ours))) == 9

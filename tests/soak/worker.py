@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline import logs
 from pipeline.context import open_context
 from pipeline.stages import run_stage
 
@@ -19,9 +19,8 @@ def main() -> None:
     arguments.add_argument("--config", required=True)
     arguments.add_argument("--until", type=Path, required=True)
     given = arguments.parse_args()
-    # As `barograph --verbose` writes it: the log is judged by one measure.
-    form = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
+    # As `barograph --verbose` does: the log is judged by one measure.
+    logs.configure("plain", logging.INFO)
     context = open_context(given.config)
     while not given.until.exists():
         run_stage("ingest", replace(context, run_id=uuid.uuid4().hex[:12]))
