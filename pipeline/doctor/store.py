@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,13 +12,15 @@ from pipeline import metrics
 from pipeline.context import Context, utc_now
 from pipeline.doctor.check import Check, State
 from pipeline.errors import StoreBusy, StoreError
+from pipeline.ingest.missing import missing_days, said
+from pipeline.ingest.raw import RawStore
 from pipeline.metrics.facts import Facts, Latest
 from pipeline.runs import Outcome
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from pipeline.warehouse import Warehouse, schema
 
-__all__ = ["checks", "judge", "judge_clock", "judge_stages"]
+__all__ = ["checks", "judge", "judge_clock", "judge_raw", "judge_stages"]
 
 PATIENCE_S = 3.0
 DISK_WRONG, DISK_WARN = 1e9, 5e9
@@ -52,6 +54,7 @@ def checks(settings: Settings) -> Iterator[Check]:
                 return
             yield Check("store", State.OK, f"{name}, schema {version}")
             yield _integrity(con)
+            yield judge_raw(_missing(con, settings))
             yield judge_clock(_newest(con), utc_now())
             yield _feeds(con)
             yield judge_stages(_last(con))
@@ -109,6 +112,20 @@ def judge_stages(last: Mapping[str, tuple[Outcome, str, Latest]]) -> Check:
     return Check(
         "stages", State.OK, f"{len(last)} of {len(STAGES)} have run; the newest ended {newest:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def judge_raw(missing: list[date]) -> Check:
+    """Whether the store has what it once took in, by the days that it lacks. Pure."""
+    if missing:
+        return Check("raw store", State.WRONG, said(missing), "Take it in again by that command.")
+    return Check("raw store", State.OK, "the store has all that it took in of the days that are kept")
+
+
+def _missing(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[date]:
+    # Of older attempts the store has let some go itself.
+    keep = settings.maintain.fetches_days
+    since = utc_now().date() - timedelta(days=keep) if keep else date.min
+    return missing_days(con, RawStore(settings.store.raw), since)
 
 
 def _last(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[Outcome, str, Latest]]:

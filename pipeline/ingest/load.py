@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from pipeline.ingest.dates import Dated
 from pipeline.ingest.identity import Candidate, Decision, Known, Reason, decide
 from pipeline.ingest.linkkeys import fill_link_keys
 from pipeline.ingest.memory import Feed, feeds_of, link_key_of, remembered, taken
+from pipeline.ingest.missing import missing_days, said
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked, masked_text, sentence
 from pipeline.ingest.parse import Body, Entry, ParsedFeed, Parser
 from pipeline.ingest.policy import Identity, Memory, learned, resolve
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 # Files of the spool that are parsed and stored together: memory must not grow with the number of feeds.
 _AT_ONCE = 100
+# So far back each load looks for what the store has lost; `barograph doctor` looks at all days that are kept.
+_LOOK_BACK = timedelta(days=1)
 _TIME = pa.timestamp("us", tz="UTC")
 
 ARTICLES = pa.schema(
@@ -93,12 +96,15 @@ def load(context: Context, *, parser: Parser | None = None) -> Report:
     Parses in processes of its own unless a `parser` is given.
     """
     with reporting("ingest") as report:
-        spool = Spool(context.settings.store.raw)
+        spool, raw = Spool(context.settings.store.raw), RawStore(context.settings.store.raw)
         waiting = spool.waiting()
         ids = {path: spool.ids(path) for path in waiting}
         with context.warehouse.read() as con:
             how = taken(con, (one for found in ids.values() for one in found))
             feeds = feeds_of(con)
+            lost = missing_days(con, raw, context.clock().astimezone(UTC).date() - _LOOK_BACK)
+        if lost:
+            report.notes.append(said(lost))
         left = [path for path, found in ids.items() if not how.keys() & set(found)]
         stored = Stored(asleep=_asleep((feed.state for feed in feeds.values()), context.clock()))
         for start in range(0, len(left), _AT_ONCE):
@@ -118,7 +124,6 @@ def load(context: Context, *, parser: Parser | None = None) -> Report:
             report.add("waiting", stored.asleep)
             report.notes.append(f"waiting after a failure: {stored.asleep} (`barograph feeds list` says until when)")
         if waiting:
-            raw = RawStore(context.settings.store.raw)
             # What an earlier load had stored before it died leaves the spool, too.
             raw.keep(waiting, how | stored.taken)
             raw.retire(context.clock().astimezone(UTC).date(), context.settings.store.raw_days)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipeline.ingest.outcomes import Outcome
@@ -24,6 +24,8 @@ __all__ = ["RawStore", "Taken"]
 
 logger = logging.getLogger(__name__)
 
+# How the name of a load begins: when the store took it in.
+_AT = "%Y%m%dT%H%M%S.%f"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Attempts without a body that share a frame: so many compress well, and none of them is large.
 _TOGETHER = 1_000
@@ -73,6 +75,11 @@ class RawStore:
         for path in sorted((self.raw / day.isoformat()).glob("*.zst")):
             yield _unseen(path, seen)
 
+    def taken_at(self, since: date) -> list[datetime]:
+        """When the store took in each load that is kept of the days from `since` on (UTC), oldest first."""
+        names = (path.name for day in self.days() if day >= since for path in (self.raw / str(day)).glob("*.zst"))
+        return sorted(datetime.strptime(name.partition("-")[0], _AT).replace(tzinfo=UTC) for name in names)
+
     def retire(self, today: date, keep: int) -> int:
         """Remove the days that are more than `keep` days ago, and of then what is damaged or was never taken in.
 
@@ -102,7 +109,7 @@ class RawStore:
         folder.mkdir(parents=True, exist_ok=True)
         # A name of its own: another load may be putting the same files away, and then one of the two finds them gone.
         # What is written twice is read once (`loads`).
-        path = folder / f"{at:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:12]}.zst"
+        path = folder / f"{at:{_AT}}-{uuid.uuid4().hex[:12]}.zst"
         bare, read = [], set()
         partial = path.with_suffix(".tmp")
         with partial.open("wb") as file:

@@ -160,6 +160,12 @@ def translated(error: duckdb.Error, engine: Engine) -> StoreError:
         return StoreConflict(f"{engine}: another writer committed first: {text.splitlines()[0]}")
     if "unable to connect to postgres" in lower or "connection to server" in lower:
         return StoreError(f"{engine}: PostgreSQL does not answer. Is it running, and is the address right?")
+    if "replaying wal" in lower:
+        return StoreError(
+            f"{engine}: its write-ahead log is damaged, and DuckDB opens neither. Move the log (its name ends in .wal)"
+            " aside and run again: `barograph ingest` then says which days are missing and how to take them in again."
+            " The published snapshot serves on meanwhile."
+        )
     if isinstance(error, duckdb.HTTPException):
         return StoreError(
             f"{engine}: the object store does not answer as it should ({text.splitlines()[0]})."

@@ -59,7 +59,7 @@ p_limit = 0.000001
 
 def main() -> list[tuple[str, float, str, str | None, bool | None]]:
     """(name, value, unit, limit, ok) of each figure."""
-    found = []
+    found: list[tuple[str, float, str, str | None, bool | None]] = []
     for grain, limit in (("day", 60.0), ("hour", 300.0)):
         known = _known(grain)
         began = time.perf_counter()

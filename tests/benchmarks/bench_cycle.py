@@ -167,7 +167,7 @@ def _barograph(folder: Path, urls: Sequence[str]) -> Poll:
     feeds = [CatalogueFeed(url, url, f"Publisher {i}", f"Owner {i}") for i, url in enumerate(urls)]
     (folder / "feeds.opml").write_text(to_opml(feeds), encoding="utf-8")
     allowed = tuple({url.split("/")[2] for url in urls})
-    settings = Settings(ingest={"allow_hosts": allowed}).anchored(folder)  # type: ignore[arg-type]
+    settings = Settings(ingest={"allow_hosts": allowed}).anchored(folder)
     warehouse = Warehouse(settings.store.warehouse, utc_now)
     warehouse.prepare()
     context = Context(settings, warehouse)

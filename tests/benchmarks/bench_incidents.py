@@ -53,7 +53,9 @@ def _timed(context: Context, found: list[Finding]) -> list[tuple[str, float, str
         pieces = evidence.pieces(con, [one for move in moves for one in move.evident()], world)
     frozen = time.process_time() - began
     began = time.process_time()
-    written = context.warehouse.transact("incidents", partial(_Write.__call__, _Write(found, RULES, world, pieces)))
+    written = context.warehouse.transact(
+        "incidents", partial(_Write.__call__, _Write(found, RULES, world, NOON - HOUR, pieces))
+    )
     saved = time.process_time() - began
     assert len(written) == N
     with context.warehouse.read() as con:

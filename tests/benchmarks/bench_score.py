@@ -86,7 +86,7 @@ def finbert_sized() -> Callable[..., object]:
     """A network of the size of FinBERT (BERT base, 110 million parameters), its weights random."""
     from transformers import BertConfig, BertModel
 
-    bert = BertModel(BertConfig(), add_pooling_layer=False).eval()
+    bert = BertModel(BertConfig(), add_pooling_layer=False).train(False)
     return lambda ids, mask, segments: bert(input_ids=ids, attention_mask=mask, token_type_ids=segments)
 
 

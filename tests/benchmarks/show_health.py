@@ -33,7 +33,8 @@ def desk(per_day: float, rng: np.random.Generator) -> np.ndarray:
 
 def row(name: str, arrivals: np.ndarray, zone: str) -> str:
     """A line of the table: judged week by week by the cadence of the eight weeks before it."""
-    lost = alarms = short = hours = 0
+    lost = hours = 0.0
+    alarms = short = 0
     limits = []
     for week in range(9, _WEEKS):
         now = _START + week * 168

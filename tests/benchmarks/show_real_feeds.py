@@ -52,7 +52,7 @@ def reading(root: Path, address: str, files: list[Path]) -> Context:
     """A context in `root` whose feeds are these files of the server."""
     feeds = [CatalogueFeed(f"http://{address}/{file.name}", file.stem, file.stem, file.stem) for file in files]
     (root / "feeds.opml").write_text(to_opml(feeds), encoding="utf-8")
-    settings = Settings(ingest={"allow_hosts": (address,)}).anchored(root)  # type: ignore[arg-type]
+    settings = Settings(ingest={"allow_hosts": (address,)}).anchored(root)
     warehouse = Warehouse(settings.store.warehouse, utc_now)
     warehouse.prepare()
     return Context(settings, warehouse)

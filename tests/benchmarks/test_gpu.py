@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from models import DEFAULT
 from models.artifacts import network_of, open_artifact
@@ -30,7 +31,7 @@ def test_the_work_of_a_token() -> None:
 
 
 def test_without_a_gpu_the_script_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    if gpu.torch.cuda.is_available():
+    if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(SystemExit):
         gpu.main([])

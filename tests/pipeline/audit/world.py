@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,12 +68,12 @@ severity = "critical"
 """
 
 
-def bankruptcy(n: int, owner: str, minutes: int, **more: object) -> Piece:
+def bankruptcy(n: int, owner: str, minutes: int, **more: Any) -> Piece:
     at = NOON - minutes * MINUTE
     return Piece(
         f"b{n}", at, at + MINUTE, publisher=owner, p_negative=0.95, p_positive=0.01, title=f"Small files, says {owner}",
         entities={"co:small": (1.0, 0.97, 0.01)}, themes=(("", "bankruptcy"), ("co:small", "bankruptcy")), **more,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def generate(context: Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,14 @@ def test_a_stamp_of_the_future_is_a_clock_that_is_wrong() -> None:
     found = store.judge_clock(NOON + timedelta(minutes=10), NOON)
     assert found.state is State.WRONG
     assert "600 s" in found.detail
+
+
+def test_days_that_the_store_has_lost_are_named_with_the_command() -> None:
+    assert store.judge_raw([]).state is State.OK
+    found = store.judge_raw([date(2026, 3, 1), date(2026, 3, 3)])
+    assert found.state is State.WRONG
+    assert found.detail.endswith("barograph ingest --from-raw 2026-03-01 --from-raw 2026-03-03")
+    assert found.todo
 
 
 def test_the_newest_run_of_a_stage_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -96,6 +97,30 @@ def test_a_rebuild_brings_back_one_lost_day_and_nothing_else(
     assert len(rows(context, ARTICLES)) == 8
     ingest.rebuild(context, RawStore(context.settings.store.raw).days()[-1])
     assert rows(context, ARTICLES) == before
+
+
+def test_what_the_store_has_lost_is_reported_until_it_is_taken_in_again(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, tmp_path: Path
+) -> None:
+    several_days(site, context, subscribe, clock)
+    file = Path(context.settings.store.warehouse.removeprefix("duckdb:"))
+    # What a log without its end leaves: the store as it was before, and nobody says so.
+    shutil.copy(file, tmp_path / "before")
+    site.pages["/a"] = Page(rss(story(8)))
+    assert ingest.run(context).counts["new_articles"] == 1
+    shutil.copy(tmp_path / "before", file)
+
+    day = clock.now.date()
+    clock.now += timedelta(hours=1)
+    site.pages["/a"] = Page(rss(story(9)))
+    for _ in range(2):
+        (note,) = (note for note in ingest.run(context).notes if "has lost" in note)
+        assert note.endswith(f"barograph ingest --from-raw {day}")
+        clock.now += timedelta(minutes=10)
+    ingest.rebuild(context, day)
+    assert not any("has lost" in note for note in ingest.run(context).notes)
+    titles = [title for (title,) in rows(context, "SELECT title FROM articles")]
+    assert "Company 8 reports its quarter" in titles
 
 
 def test_the_feeds_go_on_after_a_rebuild_as_if_nothing_had_been(

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.link.linker import Linker
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def found_themes(linker: Linker, headline: Headline) -> frozenset[str]:
     )
 
 
-def count(pairs: Iterable[tuple[frozenset[str], frozenset[str]]]) -> Counts:
+def count(pairs: Iterable[tuple[frozenset[_T], frozenset[_T]]]) -> Counts:
     """Counts of (truth, found) pairs."""
     rows = [(len(truth & found), len(found - truth), len(truth - found)) for truth, found in pairs]
     right, wrong, missed = zip(*rows, strict=True) if rows else ((), (), ())

@@ -1,11 +1,17 @@
-"""How an engine calls itself: no password of its address ever reaches a message."""
+"""What an engine says: of itself without a password, and of a damaged log with what to do."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import duckdb
 import pytest
 
 from pipeline.errors import StoreError
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.engines import DuckLake, engine_for
+from tests.conftest import MovableClock
 
 ADDRESSES = [
     "dbname=news user=me password=hunter2",
@@ -28,3 +34,25 @@ def test_an_address_without_a_data_path_is_refused_without_its_password(dsn: str
     with pytest.raises(StoreError, match="data_path") as refused:
         engine_for(f"ducklake:postgres:{dsn}")
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_flipped_bit_in_the_log_is_one_line_that_says_what_to_do(tmp_path: Path, clock: MovableClock) -> None:
+    Warehouse(f"duckdb:{tmp_path / 'a.duckdb'}", clock).prepare()
+    with duckdb.connect(tmp_path / "a.duckdb") as con:
+        con.execute("SET wal_autocheckpoint = '1GB'")
+        con.execute("CREATE TABLE more AS SELECT range AS i FROM range(1000)")
+        # As a killed process leaves it.
+        for name in ("a.duckdb", "a.duckdb.wal"):
+            shutil.copy(tmp_path / name, tmp_path / name.replace("a.", "b."))
+    log = tmp_path / "b.duckdb.wal"
+    body = bytearray(log.read_bytes())
+    body[len(body) // 2] ^= 4
+    log.write_bytes(body)
+
+    warehouse = Warehouse(f"duckdb:{tmp_path / 'b.duckdb'}", clock)
+    with pytest.raises(StoreError, match="log is damaged") as refused, warehouse.read():
+        pass
+    assert "\n" not in str(refused.value)
+    log.rename(tmp_path / "aside")
+    with warehouse.read() as con:
+        assert con.execute("SELECT count(*) FROM articles").fetchone() == (0,)
