@@ -169,7 +169,7 @@ def _all_stages(context: Context, warm: Warm | None = None) -> tuple[list[Report
     failed: Exception | None = None
     for stage in STAGES:
         try:
-            options = {"load": warm} if warm and stage == "score" else {}
+            options = {"load": warm, "words": False} if warm and stage == "score" else {}
             reports.append(run_stage(stage, context, **options))
         except (BarographError, ModelError, OSError) as error:
             reports.append(Report(stage, notes=[f"failed: {error}"]))
@@ -177,6 +177,17 @@ def _all_stages(context: Context, warm: Warm | None = None) -> tuple[list[Report
                 warm.forget()
             failed = failed or error
     return reports, failed
+
+
+def _words(context: Context, warm: Warm) -> list[Report]:
+    """Explain scores when the cycle is done: an alert does not wait for it, and the next snapshot has it."""
+    from pipeline.score import explain_waiting
+
+    try:
+        report = explain_waiting(context, load=warm)
+    except (BarographError, ModelError, OSError) as error:
+        return [Report("score", notes=[f"nothing was explained: {error}"])]
+    return [report] if report.counts or report.notes else []
 
 
 class Warm:
@@ -209,7 +220,10 @@ def _watch(
         while True:
             started = time.monotonic()
             # Each cycle has an id of its own, in the log and in the record.
-            reports, _ = _all_stages(replace(context, run_id=new_run_id()), warm)
+            cycle = replace(context, run_id=new_run_id())
+            reports, failed = _all_stages(cycle, warm)
+            if failed is None:
+                reports += _words(cycle, warm)
             _print(reports, as_json=False)
             time.sleep(max(0.0, pause - (time.monotonic() - started)))
 

@@ -30,7 +30,7 @@ from pipeline.score.decide import (
 )
 from pipeline.warehouse import Transaction
 
-__all__ = ["Scorer", "Shard", "backfill", "nothing_waits", "run", "shards"]
+__all__ = ["Scorer", "Shard", "backfill", "explain_waiting", "nothing_waits", "run", "shards"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,13 +70,14 @@ def run(
     shard: Shard | None = None,
     load: Load = load_scorer,
     explain: LoadExplainer = load_explainer,
+    words: bool = True,
 ) -> Report:
     """Score every newest revision, and every entity in it, that the active model and the shadows have not scored.
 
     A store's first model becomes the active one, and only when the history is scored with it, so that no series is
     ever half old and half new. With `scorer` (found at `artifact`) that one scores, and nothing is switched. With
     `shard` only its part is scored, beside others that have theirs: the run that closes them, without one, does the
-    rest.
+    rest. Without `words` nothing is explained: `explain_waiting` does that when no alert waits for it.
 
     Raises:
         SettingsError: the active model cannot be found again.
@@ -88,12 +89,22 @@ def run(
             report.add(status, n)
         if since is None and shard is None:
             settle(context, chosen, report)
-        if shard is None:
+        if words and shard is None:
             attribute(context, chosen, explain, report)
         if scorer is None:
             for shadow in shadows(context, load, report):
                 scored = _all(context, shadow, since, f"score, {shadow.model_version}", shard or WHOLE)
                 report.add("shadow", sum(scored.values()))
+    return report
+
+
+def explain_waiting(
+    context: Context, *, load: Load = load_scorer, explain: LoadExplainer = load_explainer
+) -> Report:
+    """Explain the newest rows over the active model's negative limit that have no words yet; scores nothing."""
+    with reporting("score") as report:
+        # What the settings should say was told when it scored.
+        attribute(context, active_scorer(context, load, Report("score")), explain, report)
     return report
 
 

@@ -12,7 +12,7 @@ from models.explanation import Explanation, Word
 from pipeline.context import Context, Report
 from pipeline.score.attribute import MOST_WORDS, PER_RUN, Explains, attribute, strongest
 from pipeline.score.choose import Chosen
-from pipeline.score.stage import run
+from pipeline.score.stage import explain_waiting, run
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests.conftest import MovableClock
@@ -75,6 +75,22 @@ def test_negative_rows_get_their_words_once(context: Context) -> None:
     assert [item.entity for item in explainer.asked] == [None, "CO:X"]
     assert "explained" not in score(context, explainer).counts
     assert len(explainer.asked) == 2
+
+
+def test_words_may_wait_until_the_alert_is_out(context: Context) -> None:
+    add_articles(context.warehouse, [{"article_id": "a", "title": "Heavy loss again"}], KNOWN)
+
+    def load(name: str, device: str) -> WordScorer:
+        return WordScorer()
+
+    def explainer(artifact: str, device: str, model_version: str) -> Explains:
+        return WordExplainer()
+
+    assert run(context, load=load, explain=explainer, words=False).counts == {"scored": 1}
+    assert kept(context, "article_id") == []
+    assert explain_waiting(context, load=load, explain=explainer).counts == {"explained": 1}
+    assert len(kept(context, "article_id")) == 3
+    assert explain_waiting(context, load=load, explain=explainer).counts == {}
 
 
 def test_on_both_stores(warehouse_setting: str, settings: Settings, clock: MovableClock) -> None:
