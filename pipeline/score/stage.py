@@ -98,9 +98,7 @@ def run(
     return report
 
 
-def explain_waiting(
-    context: Context, *, load: Load = load_scorer, explain: LoadExplainer = load_explainer
-) -> Report:
+def explain_waiting(context: Context, *, load: Load = load_scorer, explain: LoadExplainer = load_explainer) -> Report:
     """Explain the newest rows over the active model's negative limit that have no words yet; scores nothing."""
     with reporting("score") as report:
         # What the settings should say was told when it scored.
