@@ -35,7 +35,7 @@ def _forget(
     Gone are its rows in the tables, its words in evidence and messages, and what its feed answered since it was first
     seen; the store is then written anew, and it is not taken in again. Evidence keeps its sha256 and says who had it
     removed, when and why; counts and decisions stay. Backups, sent messages and files that `audit` wrote are yours to
-    remove. While its feed still lists an article, run it again once the feed has dropped it (`[store] raw_days`).
+    remove. While its feed still lists an article, run it again once the feed has dropped it (`\\[store] raw_days`).
 
     Example: barograph forget "Morning Wire" --why "licence ended 1 March"
     """

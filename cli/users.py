@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, config_path, out
+from cli.common import ConfigOption, JsonOption, config_path, emit, out
 from pipeline import settings as settings_file
 from pipeline.errors import InputError, UsageError
 
@@ -46,7 +46,7 @@ def _add(
 ) -> None:
     """Add somebody, or give a new password. Example: barograph users add ada
 
-    The file is made where it is missing, readable by its owner alone. Name it in [dashboard] passwords.
+    The file is made where it is missing, readable by its owner alone. Name it in \\[dashboard] passwords.
     """
     from werkzeug.security import generate_password_hash
 
@@ -71,9 +71,12 @@ def _remove(name: NameArgument, file: FileOption = None, config: ConfigOption = 
     out.print(f"{name} is out, from the next start of the dashboard on", markup=False)
 
 
-def _list(file: FileOption = None, config: ConfigOption = None) -> None:
+def _list(file: FileOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The names in the file, one a line. Example: barograph users list"""
-    for name in _known(_path(file, config)):
+    names = sorted(_known(_path(file, config)))
+    if as_json:
+        emit([{"name": name} for name in names], ("name",), as_json=True)
+    for name in () if as_json else names:
         out.print(name, markup=False)
 
 

@@ -50,14 +50,14 @@ def _upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _maintain(
     backup: Annotated[
-        bool, typer.Option("--backup/--no-backup", help="Whether to back up where `[maintain] backups` says.")
+        bool, typer.Option("--backup/--no-backup", help="Whether to back up where `\\[maintain] backups` says.")
     ] = True,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove what was kept long enough, compact the store, back it up, and prove the backup by restoring it.
 
-    How long what is kept stands in `[maintain]`; nothing that an incident cites is removed while the incident is kept.
+    How long what is kept stands in `\\[maintain]`; nothing that an incident cites is removed while the incident is kept.
     It may run beside the stages, and be killed and run again. While a file is compacted or backed up, writers wait.
 
     Example: barograph warehouse maintain
@@ -73,7 +73,8 @@ def _maintain(
 
 def _backup(
     to: Annotated[
-        Path | None, typer.Option("--to", help="The folder; `[maintain] backups`, if left out. None is ever replaced.")
+        Path | None,
+        typer.Option("--to", help="The folder; `\\[maintain] backups`, if left out. None is ever replaced."),
     ] = None,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Restore it into a scratch folder.")] = True,
     config: ConfigOption = None,
@@ -82,7 +83,7 @@ def _backup(
     """Write every table as Parquet, in one consistent state, with a manifest of counts and hashes.
 
     Writers of a file wait until it is written; those of a DuckLake go on. It holds all that the store holds: guard it
-    alike. Raw answers and the published snapshot are files of their own (`[store] raw`, `published`).
+    alike. Raw answers and the published snapshot are files of their own (`\\[store] raw`, `published`).
 
     Example: barograph warehouse backup --to /mnt/backups
     """
@@ -102,7 +103,7 @@ def _backup(
 def _restore(
     backup_folder: Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder that `warehouse backup` made.")],
     to: Annotated[
-        str | None, typer.Option("--to", help="Another store than `[store] warehouse`, named in the same way.")
+        str | None, typer.Option("--to", help="Another store than `\\[store] warehouse`, named in the same way.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Over the store that is there, which is lost.")] = False,
     config: ConfigOption = None,
@@ -125,7 +126,7 @@ def _restore(
 
 
 def _migrate(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="As `[store] warehouse` names a store; only read.")],
+    source: Annotated[str, typer.Argument(metavar="FROM", help="As `\\[store] warehouse` names a store; only read.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="In the same way: where it goes.")],
     replace: Annotated[
         bool, typer.Option("--replace", help="Also where a store stands at TO: it becomes that of FROM.")
@@ -135,7 +136,7 @@ def _migrate(
     """Move a store to another engine, verified by counts and hashes of every table.
 
     Killed, it is run again and goes on: what is equal already is left alone. Stop what writes first (of a file writers
-    wait, of a DuckLake what is written meanwhile is left behind), then put TO into `[store] warehouse`.
+    wait, of a DuckLake what is written meanwhile is left behind), then put TO into `\\[store] warehouse`.
 
     Example: barograph warehouse migrate duckdb:data/barograph.duckdb "ducklake:postgres:dbname=lake?data_path=s3://news"
     """

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 
-from cli.main import main
+from cli.main import app, main
 from models import DEFAULT
 from models.artifacts import find
 
+# What rich takes for a style and leaves out, but for the styles that we mean.
+SWALLOWED = r"(?<!\\)\[(?!/|bold\]|dim\])[a-z_]+\]"
 Barograph = Callable[..., tuple[int, str, str]]
 
 
@@ -63,6 +68,22 @@ def test_a_path_that_cannot_be_made_is_one_line(barograph: Barograph, monkeypatc
     assert status == 1
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+
+
+def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    """(whose, text) of everything that `--help` prints of a command and of what is under it."""
+    yield name, command.help or ""
+    for parameter in command.params:
+        yield f"{name} {parameter.name}", getattr(parameter, "help", None) or ""
+    for word, below in getattr(command, "commands", {}).items():
+        yield from helps(below, f"{name} {word}")
+
+
+def test_no_help_text_loses_a_section_of_the_settings_to_markup() -> None:
+    texts = dict(helps(typer.main.get_command(app), "barograph"))
+    assert len(texts) > 200
+    assert [name for name, text in texts.items() if re.search(SWALLOWED, text)] == []
+    assert any("\\[maintain] backups" in text for text in texts.values())
 
 
 def test_words_in_square_brackets_are_printed(barograph: Barograph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -28,6 +29,8 @@ def test_somebody_is_added_changed_listed_and_taken_out(tmp_path: Path) -> None:
     assert check_password_hash(known["ada"], "a newer long password")
     assert "password" not in path.read_text("utf-8")
     assert runner.invoke(app, ["users", "list", "--file", str(path)]).stdout.split() == ["ada", "grace"]
+    as_json = runner.invoke(app, ["users", "list", "--file", str(path), "--json"]).stdout
+    assert json.loads(as_json) == [{"name": "ada"}, {"name": "grace"}]
     assert runner.invoke(app, ["users", "remove", "ada", "--file", str(path)]).exit_code == 0
     assert list(passwords(path)) == ["grace"]
 
