@@ -57,8 +57,8 @@ def _maintain(
 ) -> None:
     """Remove what was kept long enough, compact the store, back it up, and prove the backup by restoring it.
 
-    How long what is kept stands in `\\[maintain]`; nothing that an incident cites is removed while the incident is kept.
-    It may run beside the stages, and be killed and run again. While a file is compacted or backed up, writers wait.
+    How long what is kept stands in `\\[maintain]`; nothing that an incident cites is removed while the incident is
+    kept. It may run beside the stages, and be killed and run again. While a file is compacted or backed up, writers wait.
 
     Example: barograph warehouse maintain
     """
@@ -74,7 +74,7 @@ def _maintain(
 def _backup(
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="The folder; `\\[maintain] backups`, if left out. None is ever replaced."),
+        typer.Option("--to", help="The folder, else `\\[maintain] backups`. None is ever replaced."),
     ] = None,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Restore it into a scratch folder.")] = True,
     config: ConfigOption = None,
