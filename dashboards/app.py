@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +17,13 @@ from dashboards import access, act, compress, controls, download, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
 from dashboards.frame import frame, navigation
-from dashboards.pages import PAGES, page_of
+from dashboards.pages import PAGES, Page, page_of
 from dashboards.pieces import panel, quiet
 from pipeline.context import utc_now
 from pipeline.errors import InputError, SnapshotMissing
 from pipeline.settings import Settings
 
-__all__ = ["create_app"]
+__all__ = ["content_of", "create_app"]
 
 logger = logging.getLogger(__name__)
 
@@ -185,9 +186,14 @@ def _shown(reader: Reader, asked: Asked, clock: Callable[[], datetime]) -> tuple
         view: View = reader.view()
     except SnapshotMissing as error:
         return page.title, [panel("empty", page.title, quiet(str(error)))]
-    now = clock()
+    return content_of(page, view, asked, clock())
+
+
+def content_of(page: Page, view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    """Title and content of a page; of one that everybody is shown alike, made once and without anybody's token."""
     if not page.shared:
         return page.show(view, asked, now)
+    asked = replace(asked, form="")
     # Ages are told anew after a while, should nothing be published any more.
     key = (asked.path, tuple(sorted(asked.values.items())), int(now.timestamp() // _TELL_AGES_S))
     title, content = json.loads(view.page(key, lambda: to_json_plotly(page.show(view, asked, now))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,14 +14,19 @@ from dash import html
 from flask import Flask, Response, request
 
 from dashboards.address import Asked, href
-from dashboards.data import MARKET, SHOWN, TRENDS, Reader, View, parse_series, stories_of
+from dashboards.data import SHOWN, TRENDS, Reader, View, parse_series
 from dashboards.export import spreadsheet_safe
 from pipeline.errors import InputError
 from pipeline.publish.tables import TABLES
 
-__all__ = ["downloads", "wire"]
+__all__ = ["downloads", "rows_of", "wire"]
 
 _MOST = 200_000
+_STORIES = """
+SELECT s.* FROM stories AS s JOIN members AS m USING (story_id)
+WHERE m.scope = $scope AND m.key = $key AND m.first_at >= $start AND m.first_at < $end
+    AND s.first_at >= $start AND s.first_at < $end
+ORDER BY m.owners DESC, m.articles DESC, m.strength DESC, s.story_id"""
 
 
 def wire(server: Flask, reader: Reader) -> None:
@@ -33,9 +39,8 @@ def wire(server: Flask, reader: Reader) -> None:
                 f"there is no {table}.{kind}. Tables: {', '.join(sorted(TABLES))}; as {', '.join(_WRITERS)}."
             )
         view = reader.view()
-        rows = _rows(view, table, Asked.parse(request.path, request.query_string.decode("ascii", "replace")))
-        if len(rows) > _MOST:
-            raise InputError(f"{table} has over {_MOST:,} rows. Use `barograph export {table} --published --to FILE`.")
+        asked = Asked.parse(request.path, request.query_string.decode("ascii", "replace"))
+        rows = rows_of(view, table, asked, _MOST)
         write, mime = _WRITERS[kind]
         name = f"barograph-{'demo-' if view.snapshot.demo else ''}{table}-{view.snapshot.snapshot_id}.{kind}"
         return Response(
@@ -52,18 +57,29 @@ def downloads(table: str, asked: Asked | None = None) -> html.Span:
     return html.Span(["download ", links[0], " · ", links[1], " · ", links[2]], className="downloads")
 
 
-def _rows(view: View, table: str, asked: Asked) -> pd.DataFrame:
-    scope, key = parse_series(asked.text("series", MARKET))
+def rows_of(view: View, table: str, asked: Asked, most: int) -> pd.DataFrame:
+    """A published table, narrowed as asked. Not kept: a download is large, and seldom asked for twice.
+
+    Raises:
+        InputError: it would be more than `most` rows; they are counted first, and not read.
+    """
+    sql, values = _question(view, table, asked)
+    if int(view.query(f"SELECT count(*) AS found FROM ({sql})", **values)["found"].iloc[0]) > most:
+        raise InputError(f"{table} has over {most:,} rows. Use `barograph export {table} --published --to FILE`.")
+    return view.query(sql, **values)
+
+
+def _question(view: View, table: str, asked: Asked) -> tuple[str, dict[str, Any]]:
+    if table not in ("trends", "stories") or not asked.text("series"):
+        return f"SELECT * FROM {table}", {}
+    scope, key = parse_series(asked.text("series"))
     grain = asked.one_of("grain", ("hour", "day"), "day")
-    if table == "trends" and asked.text("series"):
-        return view.query(
-            TRENDS, scope=scope, key=key, grain=grain, model=view.model_version, since=datetime(1970, 1, 1, tzinfo=UTC)
-        )
-    if table == "stories" and asked.text("series"):
-        until = view.until()
-        start, end = asked.moment("from") or until - SHOWN[grain], asked.moment("to") or until
-        return stories_of(view, scope, key, start, end, _MOST + 1).drop(columns="found")
-    return view.query(f"SELECT * FROM {table} LIMIT {_MOST + 1}")
+    if table == "trends":
+        always = datetime(1970, 1, 1, tzinfo=UTC)
+        return TRENDS, {"scope": scope, "key": key, "grain": grain, "model": view.model_version, "since": always}
+    until = view.until()
+    start, end = asked.moment("from") or until - SHOWN[grain], asked.moment("to") or until
+    return _STORIES, {"scope": scope, "key": key, "start": start, "end": end}
 
 
 def _csv(rows: pd.DataFrame, _table: str) -> bytes:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboards.data import Series
 from dashboards.figures import runs
+from dashboards.words import span_words
 
 __all__ = ["index_chart"]
 
@@ -46,7 +47,7 @@ def index_chart(series: Series, days: int = 90) -> str:
         for n, (x, at) in enumerate(zip(place, rows["bucket_start"], strict=True))
         if n % max(1, len(place) // 6) == 0
     ]
-    told = escape(f"{series.label}: sentiment index and stories a day, {first:%-d %b} to {last:%-d %b %Y}")
+    told = escape(f"{series.label}: sentiment index and stories a day, {span_words(first, last)}")
     box = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{told}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{"".join(parts)}</svg>'
 

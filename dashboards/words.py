@@ -22,6 +22,7 @@ __all__ = [
     "polarity_mark",
     "range_words",
     "safe_url",
+    "span_words",
 ]
 
 SEVERITY_MARK = {"critical": "◆", "error": "▲", "warning": "△", "info": "○"}
@@ -98,6 +99,12 @@ def clock_words(moment: datetime | None, now: datetime) -> str:
         return moment.strftime("%H:%M")
     year = f" {moment.year}" if moment.year != now.year else ""
     return f"{moment.day} {moment.strftime('%b')}{year} {moment.strftime('%H:%M')}"
+
+
+def span_words(start: datetime, end: datetime) -> str:
+    """`2 Jan to 3 Mar 2026`; with both years where they differ."""
+    year = f" {start.year}" if start.year != end.year else ""
+    return f"{start:%-d %b}{year} to {end:%-d %b %Y}"
 
 
 def corroboration_words(owners: int, articles: int) -> str:

@@ -23,25 +23,25 @@ class Shows(Protocol):
 class Page:
     """One page. `path` is the first part of its addresses; `title` stands in the navigation, where it is listed.
 
-    `shared`: it shows everybody the same, so one rendering serves all; a page with forms does not.
+    `shared`: it shows everybody the same, so one rendering serves all; it is shown no token, so it can have no form.
     """
 
     path: str
     title: str
     show: Shows
     listed: bool = True
-    shared: bool = True
+    shared: bool = False
 
 
 PAGES = (
-    Page("/", "Morning", morning.show),
-    Page("/series", "Series", series.show),
-    Page("/incidents", "Incidents", incidents.show, shared=False),
-    Page("/rules", "Rules", rules.show),
-    Page("/feeds", "Feeds", feeds.show),
-    Page("/model", "Model", model.show),
-    Page("/search", "Search", search.show),
-    Page("/story", "Story", story.show, listed=False, shared=False),
+    Page("/", "Morning", morning.show, shared=True),
+    Page("/series", "Series", series.show, shared=True),
+    Page("/incidents", "Incidents", incidents.show),
+    Page("/rules", "Rules", rules.show, shared=True),
+    Page("/feeds", "Feeds", feeds.show, shared=True),
+    Page("/model", "Model", model.show, shared=True),
+    Page("/search", "Search", search.show, shared=True),
+    Page("/story", "Story", story.show, listed=False),
 )
 _BY_PATH: dict[str, Page] = {page.path: page for page in PAGES}
 

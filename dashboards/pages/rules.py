@@ -13,7 +13,7 @@ from dashboards.address import Asked, href
 from dashboards.data import View, incidents_of
 from dashboards.download import downloads
 from dashboards.pieces import Children, moment, panel, quiet, text_of
-from dashboards.words import chance_words
+from dashboards.words import chance_words, span_words
 
 __all__ = ["show"]
 
@@ -50,7 +50,7 @@ def _played(view: View) -> dict[str, str]:
     """Of each rule the newest backtest in words; newer ones of the same rule replace older ones."""
     told = {}
     for _, row in view.table("backtests").sort_values("recorded_at").iterrows():
-        span = f"{row['from_at']:%-d %b} to {row['to_at']:%-d %b %Y}"
+        span = span_words(row["from_at"], row["to_at"])
         for of in json.loads(row["result"]).get("of_rules", []):
             delay = of.get("median_delay_hours")
             late = "" if delay is None else f", median delay {delay:.0f} h"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 
 from dashboards.access import here, passwords
-from dashboards.app import create_app
+from dashboards.address import Asked
+from dashboards.app import content_of, create_app
+from dashboards.data import View
+from dashboards.pages import PAGES, Page
 from pipeline.actions import Grant, Kind, PersonAction, Verdict, pending, token
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
@@ -55,6 +59,49 @@ def _form(client: FlaskClient) -> str:
 
 def _log_in(client: FlaskClient, password: str = "correct horse battery", onward: str = "/") -> Any:
     return client.post("/login", data={"form": _form(client), "name": "ada", "password": password, "next": onward})
+
+
+def _page(client: FlaskClient, path: str) -> str:
+    """What the browser is told to show at an address, as text."""
+    told = client.get("/_dash-dependencies").get_json()
+    output = next(one["output"] for one in told if one["output"].startswith("..page.children..."))
+    outputs = output.strip(".").split("...")
+    inputs = [("url", "pathname", path), ("url", "search", ""), ("snapshot", "data", "now")]
+    asked = {
+        "output": output,
+        "outputs": [dict(zip(("id", "property"), one.split("."), strict=True)) for one in outputs],
+        "inputs": [dict(zip(("id", "property", "value"), one, strict=True)) for one in inputs],
+        "state": [{"id": "rendered", "property": "data", "value": None}],
+        "changedPropIds": ["url.pathname"],
+    }
+    answer = client.post("/_dash-update-component", json=asked)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return json.dumps(answer.get_json()["response"]["page"]["children"])
+
+
+def _token(client: FlaskClient) -> str:
+    with client.session_transaction() as session:
+        return str(session["form"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_nobody_is_served_the_token_of_another(root: Path, page: Page) -> None:
+    app = create_app(_settings(root), clock=lambda: sample.NOW).server
+    path = {"/incidents": "/incidents/i3", "/story": "/story/s0000"}.get(page.path, page.path)
+    first, second = app.test_client(), app.test_client()
+    told = [_page(client, path) for client in (first, second)]
+    tokens = [_token(client) for client in (first, second)]
+    assert all(other not in text for other, text in zip(reversed(tokens), told, strict=True))
+    assert [token in text for token, text in zip(tokens, told, strict=True)] == [not page.shared] * 2
+
+
+def test_a_form_on_a_shared_page_gets_no_token(view: View) -> None:
+    def show(_view: View, asked: Asked, _now: datetime) -> tuple[str, list[Any]]:
+        return "New", [asked.form]
+
+    mine = Asked("/new", form="f" * 32)
+    assert content_of(Page("/new", "New", show), view, mine, sample.NOW) == ("New", [mine.form])
+    assert content_of(Page("/new", "New", show, shared=True), view, mine, sample.NOW) == ("New", [""])
 
 
 def test_other_machines_see_nothing_unless_somebody_asks_who_they_are(root: Path) -> None:

@@ -34,6 +34,18 @@ def test_an_age_has_one_unit(minutes: float, said: str) -> None:
     assert words.age_words(NOW - timedelta(minutes=minutes), NOW) == said
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        (datetime(2018, 1, 1), datetime(2020, 1, 1), "1 Jan 2018 to 1 Jan 2020"),
+        (datetime(2025, 12, 4), datetime(2026, 3, 3), "4 Dec 2025 to 3 Mar 2026"),
+        (datetime(2026, 1, 2), datetime(2026, 3, 3), "2 Jan to 3 Mar 2026"),
+    ],
+)
+def test_a_span_has_both_years_where_they_differ(start: datetime, end: datetime, said: str) -> None:
+    assert words.span_words(start, end) == said
+
+
 def test_what_is_not_known_is_said_so_and_is_never_a_zero() -> None:
     assert words.age_words(None, NOW) == "never"
     assert words.range_words(math.nan, math.nan, math.nan, "warming_up") == "warming up: no range"
