@@ -20,7 +20,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from pipeline.errors import SettingsError
 
-__all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load"]
+__all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load", "value_of"]
 
 DEFAULT_CONFIG = "barograph.toml"
 SECRETS_VARIABLE = "BAROGRAPH_FILES"
@@ -218,8 +218,7 @@ class Settings(BaseSettings):
         # The environment outranks the folder of secrets, and that the file (which comes in as init arguments).
         secrets = NestedSecretsSettingsSource(
             file_secret_settings,
-            secrets_dir=os.environ.get(SECRETS_VARIABLE),
-            secrets_dir_missing="error",
+            secrets_dir=_secrets_folder(),
             secrets_prefix="barograph_",
             secrets_nested_delimiter="__",
         )
@@ -306,9 +305,38 @@ def load(path: str | Path = DEFAULT_CONFIG, *, environment: bool = True, **overr
         where = variable if environment and variable in os.environ else f"{file}: [{key}]"
         said = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{where} {said}. `barograph init` shows every key with its default.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SECRETS_VARIABLE}: {error}. Its files must be text that we may read.") from error
     except UnreadableVariable as error:
         raise SettingsError(f"the environment: {error}: give one variable per key, BAROGRAPH_SECTION__KEY.") from error
     return settings.anchored(file.resolve().parent)
+
+
+def value_of(name: str) -> str | None:
+    """What the environment has under `name`, else the file of that name in the folder of secrets; None for neither.
+
+    Raises:
+        SettingsError: the folder is not there, or the file cannot be read.
+    """
+    folder = _secrets_folder()
+    if name in os.environ or folder is None:
+        return os.environ.get(name)
+    file = folder / name
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}. It must be text that we may read.") from error
+
+
+def _secrets_folder() -> Path | None:
+    named = os.environ.get(SECRETS_VARIABLE)
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise SettingsError(f"{SECRETS_VARIABLE}: {named} is no folder. Make it, empty if you like, or unset that.")
+    return Path(named)
 
 
 def file_or_default(path: Path) -> Path:

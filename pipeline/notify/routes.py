@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipeline.errors import RulesError
 from pipeline.notify.labels import check_labels, check_values, duration, matches
 from pipeline.notify.quiet import QuietHours
+from pipeline.settings import value_of
 
 __all__ = ["DEAD_LETTERS", "Heartbeat", "Match", "Route", "Routes", "load"]
 
@@ -181,7 +181,9 @@ class Routes:
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Routes:
-    """Read and check routes.toml; `${NAME}` in URLs and secrets is taken from `environment` (the process's, if None).
+    """Read and check routes.toml; `${NAME}` in URLs and secrets is taken from `environment`.
+
+    If that is None: from the process's, else from the file of that name in the folder of secrets.
 
     Raises:
         RulesError: the file, a key, a value or a variable is wrong; names the file and the key, never a URL.
@@ -199,27 +201,28 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Routes:
         key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or "route"
         said = first["msg"].removeprefix("Value error, ")
         raise RulesError(f"{path}: [{key}] {said}. Mend that key and run `barograph routes test`.") from error
-    variables = os.environ if environment is None else environment
+    look_up = value_of if environment is None else environment.get
     addresses = {DEAD_LETTERS: "file:dead-letters.jsonl"}
     by_receiver: dict[str, tuple[str, ...]] = {}
     secrets: dict[str, str] = {}
     for name, receiver in file.receivers.items():
         names = tuple(name if n == 1 else f"{name}#{n}" for n in range(1, len(receiver.urls) + 1))
         by_receiver[name] = names
-        secret = _expanded(receiver.secret, variables, f"{path}: [receivers.{name}.secret]")
+        secret = _expanded(receiver.secret, look_up, f"{path}: [receivers.{name}.secret]")
         for address, url in zip(names, receiver.urls, strict=True):
-            addresses[address] = _expanded(url, variables, f"{path}: [receivers.{name}.urls]")
+            addresses[address] = _expanded(url, look_up, f"{path}: [receivers.{name}.urls]")
             secrets[address] = secret
     beat = file.heartbeat
     if beat is not None:
-        beat = beat.model_copy(update={"url": _expanded(beat.url, variables, f"{path}: [heartbeat.url]")})
+        beat = beat.model_copy(update={"url": _expanded(beat.url, look_up, f"{path}: [heartbeat.url]")})
         if not beat.url.startswith(("http://", "https://")):
             raise RulesError(f"{path}: [heartbeat.url] must be an http or https address.")
     return Routes(file.route, addresses, by_receiver, secrets, file.dead_letter, file.inhibit, beat)
 
 
-def _expanded(url: str, variables: Mapping[str, str], where: str) -> str:
-    missing = [name for name in _VARIABLE.findall(url) if name not in variables]
+def _expanded(url: str, look_up: Callable[[str], str | None], where: str) -> str:
+    found = {name: look_up(name) for name in _VARIABLE.findall(url)}
+    missing = [name for name, value in found.items() if value is None]
     if missing:
         raise RulesError(f"{where} the environment has no {missing[0]}. Set it, or take that address out.")
-    return _VARIABLE.sub(lambda found: variables[found[1]], url)
+    return _VARIABLE.sub(lambda part: str(found[part[1]]), url)
