@@ -86,8 +86,18 @@ def _ingest(
             return
         from pipeline.ingest import rebuild
 
+        reports: list[Report] = []
+        missing: InputError | None = None
         # The oldest first: what came later must find what was known by then.
-        _print([rebuild(context, day) for day in sorted({moment.date() for moment in from_raw})], as_json)
+        for day in sorted({moment.date() for moment in from_raw}):
+            try:
+                reports.append(rebuild(context, day))
+            except InputError as error:
+                reports.append(Report("ingest", notes=[f"failed: {error}"]))
+                missing = missing or error
+    _print(reports, as_json)
+    if missing:
+        raise missing
 
 
 def _score(

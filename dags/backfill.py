@@ -1,15 +1,16 @@
-"""The DAG `backfill`, started by hand: archives, or days of kept answers, or a model over the past.
+"""The DAG `backfill`, started by hand: archives, days of kept answers, a model over the past.
 
 ```
-            ┌ take day 1 ┐
-parts ──────┼ take day 2 ┼──► link ──► fold ──► score ──► asset scores ──► DAG alert
-            └ take …     ┘
+            ┌ take archive ┐
+parts ──────┼ take …       ┼──► link ──► fold ──► score ──► asset scores ──► DAG alert
+            └ take days    ┘
 ```
 
 `archives` are files that the worker can read (see `barograph import --help`); `first_day` and `last_day` take in again
 what the feeds answered on those days (UTC), which `[store] raw_days` keeps; `model` scores the past with a model (a
 name or a folder) that stays a candidate until it is promoted. What is there already is not added again: parts may run
-in any order, side by side with `ingest` and with other back-fills, and twice.
+in any order, side by side with `ingest` and with other back-fills, and twice. All days are one part, which takes the
+oldest first: of an article that the store has in a later wording the earlier ones would be left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from airflow.sdk import Param, TriggerRule, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 from barograph_dags import ARTICLES, FEEDS, GPU, SCORES, WRITER, any_failed, barograph, by_hand, run_id
 
 PARAMS = {
@@ -42,7 +44,7 @@ def backfill() -> None:
     def parts(*, params: dict[str, Any]) -> list[list[str]]:
         return commands(params)
 
-    @task(pool=WRITER, inlets=[FEEDS], execution_timeout=timedelta(hours=2))
+    @task(pool=WRITER, inlets=[FEEDS], execution_timeout=timedelta(hours=4))
     def take(command: list[str]) -> Any:
         return barograph(*command)
 
@@ -73,17 +75,28 @@ def backfill() -> None:
 
 
 def commands(params: dict[str, Any]) -> list[list[str]]:
-    """The commands that bring the past in, one a part."""
+    """The commands that bring the past in, one a part.
+
+    Raises:
+        AirflowFailException: the days cannot be meant.
+    """
     named = {"--publisher": params["publisher"], "--map": params["map"], "--tz": params["tz"]}
     how = [word for option, value in named.items() if value for word in (option, value)]
-    if params["archives"]:
-        return [["import", file, *how] for file in params["archives"]]
-    if not params["first_day"]:
+    parts = [["import", file, *how] for file in params["archives"]]
+    if days := _days(params["first_day"], params["last_day"]):
+        parts.append(["ingest", *(word for day in days for word in ("--from-raw", f"{day}"))])
+    return parts
+
+
+def _days(first_day: str | None, last_day: str | None) -> list[date]:
+    if not first_day:
+        if last_day:
+            raise AirflowFailException(f"last_day is {last_day}, and first_day says not from when on")
         return []
-    first = date.fromisoformat(params["first_day"])
-    last = date.fromisoformat(params["last_day"] or params["first_day"])
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [["ingest", "--from-raw", f"{day}"] for day in days]
+    first, last = date.fromisoformat(first_day), date.fromisoformat(last_day or first_day)
+    if last < first:
+        raise AirflowFailException(f"last_day {last} is before first_day {first}")
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 backfill()

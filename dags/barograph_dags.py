@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
@@ -43,6 +45,7 @@ __all__ = [
     "promised",
     "run_id",
     "settings",
+    "told_as",
 ]
 
 WRITER = "duckdb_writer"
@@ -75,29 +78,36 @@ HOPELESS = (
 """What is not tried again, and why."""
 
 
-def _tell_failure(context: Context) -> None:
+def tell_failure(context: Context, *, work: str) -> None:
     """Keep a failure that the stage itself could not record (it was killed, or ran out of time) where `detect` looks.
 
-    Rules of kind `health` make incidents of such records, and `notify` tells them as it tells all others.
+    Rules of kind `health` make incidents of such records, and `notify` tells them as it tells all others. `work`: what
+    failed where the task is not named after a stage.
     """
     from pipeline.failures import failed, work_of
 
     attempt, error = context["task_instance"], context.get("exception")
     reason = type(error).__name__ if isinstance(error, BaseException) else "Killed"
-    failed(work_of(attempt.dag_id, attempt.task_id), attempt.run_id, reason, since=attempt.start_date)
+    failed(work_of(attempt.task_id, work), attempt.run_id, reason, since=attempt.start_date)
+
+
+def told_as(work: str) -> Callable[[Context], None]:
+    """What Airflow calls after the last try of a task that does this work."""
+    return partial(tell_failure, work=work)
 
 
 def promised(within: timedelta, *, work: str) -> dict[str, Any]:
     """The arguments of `@dag` of a scheduled DAG: a run not done `within` this time, and what fails, are told.
 
-    `work`: the stage that ends it, or the name under which what its task does is kept.
+    `work`: the stage that ends it, or the name under which `kept` records it. A task that `kept` records under another
+    name tells its failures under that one (`told_as`).
     """
     late = SyncCallback("pipeline.failures.late", {"work": work})
     arguments = by_hand(max(within * 3, timedelta(hours=2)))
     return {
         **arguments,
         "deadline": DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, within, late),
-        "default_args": {**arguments["default_args"], "on_failure_callback": _tell_failure},
+        "default_args": {**arguments["default_args"], "on_failure_callback": told_as(work)},
     }
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
-from barograph_dags import REPORTS, SNAPSHOT, kept, promised, settings
+from barograph_dags import REPORTS, SNAPSHOT, kept, promised, settings, told_as
 
 reader = settings().report
 hour, minute = reader.at.split(":")
@@ -43,7 +43,7 @@ def report() -> None:
     def receivers() -> list[str]:
         return list(settings().report.receivers)
 
-    @task(execution_timeout=timedelta(minutes=5))
+    @task(execution_timeout=timedelta(minutes=5), on_failure_callback=told_as("report.mail"))
     def mail(day: str, receiver: str) -> None:
         kept("report.mail", "report", "--date", day, "--receiver", receiver)
 

@@ -15,16 +15,19 @@ __all__ = ["failed", "late", "work_of"]
 LATE = "Late"
 
 
-def work_of(dag_id: str, task_id: str) -> str:
-    """The name under which a failure is kept: the stage that the task or its DAG runs, else both names."""
+def work_of(task_id: str, promised: str) -> str:
+    """The name under which a failure is kept: the stage that its task is named after, else what was promised.
+
+    It must be one under which success is kept too, or the failure would never be over.
+    """
     from pipeline.stages import STAGES
 
     named = task_id.partition(".")[0]
-    return next((name for name in (named, dag_id) if name in STAGES), f"{dag_id}.{task_id}")
+    return named if named in STAGES else promised
 
 
-def failed(work: str, run_id: str, reason: str, since: datetime | None) -> bool:
-    """Keep that `work` failed, unless the stage has done so in this run since then; False where it has.
+def failed(work: str, run_id: str, reason: str, since: datetime | None) -> None:
+    """Keep that `work` failed, unless the stage has done so in this run since then.
 
     Raises:
         StoreError: the store cannot be written now.
@@ -36,21 +39,18 @@ def failed(work: str, run_id: str, reason: str, since: datetime | None) -> bool:
 
     context = open_context(os.environ.get(CONFIG_VARIABLE), run_id=run_id)
     now = context.clock()
-    run = runs.Run(run_id, work, since or now, now, 0.0, runs.Outcome.FAILED, reason)
-    if since:
-        run = runs.Run(run_id, work, since, now, (now - since).total_seconds(), runs.Outcome.FAILED, reason)
+    since = since or now
+    run = runs.Run(run_id, work, since, now, (now - since).total_seconds(), runs.Outcome.FAILED, reason)
 
-    def write(tx: Transaction) -> bool:
+    def write(tx: Transaction) -> None:
         known = tx.con.execute(
             "SELECT count(*) FROM runs WHERE run_id = ? AND stage = ? AND outcome = ? AND started_at >= ?",
             [run_id, work, str(runs.Outcome.FAILED), run.started_at],
         ).fetchone()
-        if known and known[0]:
-            return False
-        runs.keep(tx, run)
-        return True
+        if not (known and known[0]):
+            runs.keep(tx, run)
 
-    return bool(context.warehouse.transact("runs", write))
+    context.warehouse.transact("runs", write)
 
 
 def late(work: str, context: Mapping[str, Any]) -> None:

@@ -39,10 +39,13 @@ def dags(folder: Path) -> dict[str, Any]:
 
 
 def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
+    from pipeline.failures import work_of
+
     restored = serialization.from_dict(serialization.to_dict(dag))
     return {
         "catchup": dag.catchup,
         "deadlines": [deadline.callback.path for deadline in dag.deadline or []],
+        "late_as": [deadline.callback.kwargs["work"] for deadline in dag.deadline or []],
         "doc_md": dag.doc_md,
         "max_active_runs": dag.max_active_runs,
         "run_timeout": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
@@ -58,7 +61,7 @@ def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
                 "retries": t.retries,
                 "backoff": t.retry_exponential_backoff,
                 "policy": bool(t.retry_policy),
-                "on_failure": bool(t.on_failure_callback),
+                "failures_as": [work_of(t.task_id, told.keywords["work"]) for told in _callbacks(t)],
                 "timeout": t.execution_timeout.total_seconds() if t.execution_timeout else None,
                 "trigger_rule": str(t.trigger_rule),
                 "outlets": [asset.name for asset in t.outlets],
@@ -67,6 +70,12 @@ def _dag(dag: Any, serialization: Any) -> dict[str, Any]:
             for t in dag.tasks
         },
     }
+
+
+def _callbacks(task: Any) -> list[Any]:
+    """What is called when the task has failed; a mapped task holds one callback bare."""
+    told = task.on_failure_callback or []
+    return [told] if callable(told) else list(told)
 
 
 def decisions() -> dict[str, Any]:
@@ -78,6 +87,11 @@ def decisions() -> dict[str, Any]:
         "days": {"first_day": "2026-02-27", "last_day": "2026-03-01"},
         "one day": {"first_day": "2026-02-27"},
         "model": {"model": "mine"},
+        "both": {"archives": ["a.csv"], "first_day": "2026-02-27"},
+    }
+    senseless = {
+        "no first day": {"last_day": "2026-03-01"},
+        "backwards": {"first_day": "2026-03-01", "last_day": "2026-02-27"},
     }
     open_gate, shut_gate = (
         {"gate": "recall", "on": "x.csv", "says": "so", "passed": passed} for passed in (True, False)
@@ -85,6 +99,7 @@ def decisions() -> dict[str, Any]:
     row = {"model_version": "m@1", "status": "shadow", "overlap": 10}
     return {
         "parts": {name: backfill.commands(nothing | params) for name, params in asked.items()},
+        "refused": {name: _refusal(backfill.commands, nothing | params) for name, params in senseless.items()},
         "worse": [
             _refusal(train.refuse_worse, {"model_version": "m@1", "gates": gates})
             for gates in ([open_gate], [open_gate, shut_gate])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,19 @@ def test_each_task_is_owned_retried_and_bounded(described: dict[str, Any]) -> No
             assert task["backoff"], name
             assert task["policy"], f"{name}: what will not heal is tried again"
             told = name.partition(".")[0] not in BY_HAND
-            assert task["on_failure"] == told, f"{name}: a failure that no stage saw is not kept"
+            assert bool(task["failures_as"]) == told, f"{name}: a failure that no stage saw is not kept"
+
+
+def test_what_fails_or_is_late_is_kept_under_a_name_that_success_is_kept_under_too(described: dict[str, Any]) -> None:
+    said = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "dags").glob("*.py"))
+    kept = set(re.findall(r'kept\("([a-z.]+)"', said))
+    assert kept == {"maintain", "report.write", "report.mail"}
+    failures = {name: task["failures_as"] for name, task in tasks(described) if task["failures_as"]}
+    late = {dag_id: dag["late_as"] for dag_id, dag in described["dags"].items() if dag["late_as"]}
+    for name, (work,) in (failures | late).items():
+        assert work in kept | set(STAGES), f"{name}: nothing would ever end the alarm of {work}"
+    assert failures["maintain.maintain"] == ["maintain"]
+    assert failures["report.mail"] == ["report.mail"], "as the command that failed has kept it, so that it counts once"
 
 
 def test_pools_exist_and_have_the_slots_we_count_on(described: dict[str, Any]) -> None:
@@ -134,13 +147,20 @@ def test_a_failed_task_shows_in_the_run(described: dict[str, Any], dag_id: str) 
     assert dag["any_failed"]["upstream"] == sorted(set(dag) - {"any_failed"})
 
 
-def test_a_backfill_takes_each_archive_and_each_day_as_a_part(described: dict[str, Any]) -> None:
+def test_a_backfill_takes_each_archive_as_a_part_and_its_days_in_their_order_as_one(described: dict[str, Any]) -> None:
     assert described["parts"] == {
         "archives": [["import", "a.csv", "--publisher", "Desk"], ["import", "b.csv", "--publisher", "Desk"]],
-        "days": [["ingest", "--from-raw", day] for day in ("2026-02-27", "2026-02-28", "2026-03-01")],
+        "days": [["ingest", "--from-raw", "2026-02-27", "--from-raw", "2026-02-28", "--from-raw", "2026-03-01"]],
         "one day": [["ingest", "--from-raw", "2026-02-27"]],
         "model": [],
+        "both": [["import", "a.csv", "--tz", "UTC"], ["ingest", "--from-raw", "2026-02-27"]],
     }
+
+
+def test_a_backfill_refuses_days_that_name_none(described: dict[str, Any]) -> None:
+    refused = described["refused"]
+    assert refused["no first day"] == "last_day is 2026-03-01, and first_day says not from when on"
+    assert refused["backwards"] == "last_day 2026-02-27 is before first_day 2026-03-01"
 
 
 def test_a_worse_model_is_refused_for_good_and_a_different_one_is_looked_at(described: dict[str, Any]) -> None:

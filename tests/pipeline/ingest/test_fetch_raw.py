@@ -251,6 +251,22 @@ def test_from_raw_on_the_command_line(
     assert rows(context, ARTICLES) == before
 
 
+def test_from_raw_takes_the_days_around_one_of_which_nothing_is_kept(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, tmp_path: Path
+) -> None:
+    several_days(site, context, subscribe, clock)
+    before = rows(context, ARTICLES)
+    forget_the_warehouse(context, clock)
+    config = tmp_path / "barograph.toml"
+    config.write_text('[store]\nwarehouse = "duckdb:barograph.duckdb"\n', encoding="utf-8")
+    days = RawStore(context.settings.store.raw).days()
+    words = [word for day in (days[0] - timedelta(days=1), *days) for word in ("--from-raw", str(day))]
+    done = CliRunner().invoke(app, ["ingest", *words, "--config", str(config)])
+    assert isinstance(done.exception, InputError), "it is still said, and the call is no success"
+    assert f"failed: --from-raw {days[0] - timedelta(days=1)}: of this day no response is kept" in done.output
+    assert rows(context, ARTICLES) == before
+
+
 def test_a_day_of_which_nothing_is_kept_is_said_to_be_so(site: Site, context: Context, subscribe: Subscribe) -> None:
     subscribe([])
     with pytest.raises(InputError, match="nothing is kept"):
