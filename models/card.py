@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.calibrate import Calibration
 from models.encoder import ENCODER_ID
-from models.recipe import Recipe
+from models.recipe import Recipe, Settings
 from models.report import table
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ second segment of the input, the sentiment towards that entity.
 ## Data
 {data}
 
-{train} rows trained on, {dev} held out{how_held_out}. A headline all of whose entities share a label is also a row
+{train} rows trained on{besides}, {dev} held out{how_held_out}.
+A headline all of whose entities share a label is also a row
 without an entity where the recipe says so. No choice was made on the final sets.
 
 ## Made with
@@ -32,7 +33,7 @@ without an entity where the recipe says so. No choice was made on the final sets
 
 {start} Method: {method}, in {precision}. Settings: {settings}.
 
-Of {passes} passes, pass {best} was kept.
+Of {passes} passes, pass {best} was kept{blended}.
 {note}
 
 ## Final figures
@@ -60,13 +61,13 @@ _LIMITS = """\
 - The training sets disagree about what is neutral: posts are two thirds neutral, headlines a good third. On wire
   headlines from neither source expect less than the figures above.
 - The headlines are mostly Indian business news, the posts mostly American ones of a few years.
-- Topics are learned from posts alone, so that a topic of a wire headline is less sure than its probability says.
+- Topics are learned from posts{and_written}, so that a topic of a wire headline is less sure than its probability says.
 """
 _BY_HASH = """ by a hash of the text without links, cashtags, digits and punctuation, so that
 near twins stand on one side"""
 _OF_THE_SHIPPED = "pyRis/SEntFiN"
 _FINAL = """\
-Measured once, after the training, through the code that scores; repeat with
+Measured after the training, through the code that scores; repeat with
 
     {command}
 
@@ -148,7 +149,26 @@ def card(
         calibration=calibration,
         forgetting=_forgotten(metrics["forgetting"]),
         max_length=outcome.settings.max_length,
-        limits=_LIMITS if known else "",
+        limits=_LIMITS.format(and_written=" and written sentences" if outcome.settings.written else "")
+        if known
+        else "",
+        besides=_besides(outcome.settings),
+        blended=_blended(outcome.settings.start_share),
+    )
+
+
+def _besides(settings: Settings) -> str:
+    said = [f"{settings.generated} generated ones"] if settings.generated else []
+    if settings.written:
+        said.append(f"{settings.written:g} times the written sentences")
+    return f", in each pass besides them {' and '.join(said)}" if said else ""
+
+
+def _blended(share: float) -> str:
+    if not share:
+        return ""
+    return (
+        f", and averaged with the weights that it went on from: {share:.0%} of those, {1 - share:.0%} of the new ones"
     )
 
 

@@ -92,7 +92,7 @@ def _axes(inches: tuple[float, float], title: str) -> tuple[Figure, Axes]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as problem:
-        raise PackageMissing("pictures need matplotlib; run `pip install barograph[train]`") from problem
+        raise PackageMissing("pictures need matplotlib; run `pip install matplotlib`") from problem
     figure = Figure(figsize=inches, dpi=_DPI, layout=None)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

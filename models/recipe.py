@@ -27,7 +27,8 @@ class Settings:
     and then the best pass is kept (0: all passes, the last is kept); `stop_after`: end after so many passes of a
     schedule made for all (0: go through all);
     `start_share`: share that the weights gone on from have in those kept, the trained ones having the rest (Wortsman et
-    al., Robust fine-tuning of zero-shot models, 2022: the average keeps old skill, and errs where neither does);
+    al., Robust fine-tuning of zero-shot models, 2022: the average keeps old skill, and errs where neither does; of an
+    adapter its factors are averaged, not their product, and the best pass is chosen before);
     `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
     full fine-tuning leaves as they are; `swap_names`, `generated`, `written`: models.mixture; `balance`,
     `class_weights`, `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own

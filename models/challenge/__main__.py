@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 where the gate is shut."""
     parser = argparse.ArgumentParser(prog="python -m models.challenge", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=DEFAULT, help="name of a shipped model, or the folder of an artifact")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write how many of each kind passed to FILE, too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write whose they are and how many of each kind passed to FILE, too"
+    )
     options = parser.parse_args(arguments)
     # Heavy: --help should not wait for torch.
     from models.scorer import load
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return problem.exit_status
     if options.json:
         kinds = {kind: {"n": n, "passed": passed} for kind, (n, passed) in sorted(found.kinds.items())}
-        options.json.write_text(json.dumps(kinds, indent=1) + "\n", encoding="utf-8")
+        told = {"model_version": scorer.model_version, "suite": found.suite, "kinds": kinds}
+        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(page(found, scorer.model_version, f"python -m models.challenge --model {options.model}"))
     return 1 if gate(found) else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,18 +32,17 @@ def cards(model_version: str | None, artifacts: Sequence[str]) -> dict[str, pa.T
             if artifact.model_version == model_version:
                 found = _said(artifact.folder, model_version)
                 break
-        except (ModelError, OSError, UnicodeDecodeError) as error:
+        except (ModelError, OSError, ValueError, KeyError) as error:
             logger.info("no model card from %s: %s", name, error)
     return {name: pa.Table.from_pylist(rows, TABLES[name].schema) for name, rows in found.items()}
 
 
 def _said(folder: Path, model_version: str) -> dict[str, list[dict[str, str | None]]]:
-    challenge = folder / "report" / "challenge.json"
     card: dict[str, str | None] = {
         "model_version": model_version,
         "card": (folder / "MODEL_CARD.md").read_text("utf-8"),
         "metrics": (folder / "metrics.json").read_text("utf-8"),
-        "challenge": challenge.read_text("utf-8") if challenge.exists() else None,
+        "challenge": _challenge(folder / "report" / "challenge.json", model_version),
     }
     pictures: list[dict[str, str | None]] = [
         {
@@ -53,3 +53,9 @@ def _said(folder: Path, model_version: str) -> dict[str, list[dict[str, str | No
         for path in sorted(folder.glob("report/*/reliability-*.png"))
     ]
     return {"model_cards": [card], "model_pictures": pictures}
+
+
+def _challenge(file: Path, model_version: str) -> str | None:
+    """How many of each kind passed; None where the suite was not run, or another version was asked."""
+    told = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return json.dumps(told["kinds"]) if told.get("model_version") == model_version else None

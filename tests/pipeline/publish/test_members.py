@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
 from models import DEFAULT
-from models.artifacts import open_artifact
+from models.artifacts import find, open_artifact
 from pipeline.publish.cards import cards
 from pipeline.publish.members import members
 from pipeline.publish.tables import TABLES
@@ -47,3 +49,12 @@ def test_the_shipped_model_brings_its_card_its_diagrams_and_its_challenge_suite(
     assert sum(kind["n"] for kind in json.loads(card["challenge"]).values()) > 100
     assert {row["name"] for row in found["model_pictures"].to_pylist()} >= {"tweets, sentiment", "topics, topic"}
     assert cards(None, [DEFAULT])["model_cards"].num_rows == 0
+
+
+def test_what_another_version_passed_is_not_shown(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(find(DEFAULT), mine)
+    told = json.loads((mine / "report" / "challenge.json").read_text("utf-8"))
+    (mine / "report" / "challenge.json").write_text(json.dumps(told | {"model_version": "other@1"}), "utf-8")
+    (card,) = cards(open_artifact(DEFAULT).model_version, [str(mine)])["model_cards"].to_pylist()
+    assert card["challenge"] is None
