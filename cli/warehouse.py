@@ -58,7 +58,8 @@ def _maintain(
     """Remove what was kept long enough, compact the store, back it up, and prove the backup by restoring it.
 
     How long what is kept stands in `\\[maintain]`; nothing that an incident cites is removed while the incident is
-    kept. It may run beside the stages, and be killed and run again. While a file is compacted or backed up, writers wait.
+    kept. It may run beside the stages, and be killed and run again. While a file is compacted or
+    backed up, writers wait.
 
     Example: barograph warehouse maintain
     """
