@@ -1,7 +1,7 @@
 """Months that are over and in which nothing changed: their parts are taken from the last snapshot, and not read again.
 
 What a publish reads, sorts and writes of the tables with a long past then does not grow with that past; what grows is
-one look at three columns of it.
+one look at a few columns of it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ __all__ = ["Lasting", "look"]
 
 # Rows of these are written once with the time of their recording: another count or another sum of times is another
 # content. A sum, because clocks differ between stages, and the newest time alone may stay the same.
+_WRITTEN_ONCE = "sum(epoch_us(recorded_at))"
+# Forgetting replaces what evidence says, and leaves when it was recorded: so what it says counts as well.
+_CONTENT = {"evidence": f"concat_ws('-', {_WRITTEN_ONCE}, sum(hash(payload)))"}
 _MARKS = """
-SELECT strftime({day}, '%Y-%m') AS month, count(*) AS rows, sum(epoch_us(recorded_at)) AS recorded
+SELECT strftime({day}, '%Y-%m') AS month, count(*) AS rows, {content} AS content
 FROM {table} WHERE {day} < $settled AND ({kept}) GROUP BY month"""
 
 
@@ -54,10 +57,11 @@ def look(
 ) -> Lasting:  # fmt: skip
     """Which months of `table` (of its rows that are `kept`, SQL with the parameters `bound`) stand in `last` as is."""
     settled = settled_before(now)
-    sql = _MARKS.format(table=table.name, day=table.day, kept=kept)
+    content = _CONTENT.get(table.name, _WRITTEN_ONCE)
+    sql = _MARKS.format(table=table.name, day=table.day, kept=kept, content=content)
     said = con.execute(sql, {**bound, "settled": settled}).fetchall()
     columns = hashlib.sha256(str(table.schema).encode()).hexdigest()[:8]
-    marks = {month: f"{rows}-{recorded}-{columns}" for month, rows, recorded in said}
+    marks = {month: f"{rows}-{found}-{columns}" for month, rows, found in said}
     before = last.marks.get(table.name, {}) if last else {}
     files = {file.rsplit("/", 1)[1].rsplit("-", 1)[0]: file for file in last.tables.get(table.name, ())} if last else {}
     same = [month for month in sorted(marks) if marks[month] == before.get(month) and month in files]

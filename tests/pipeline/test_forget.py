@@ -24,6 +24,7 @@ from pipeline.ingest.archive import import_frame
 from pipeline.ingest.exchange import Fetched
 from pipeline.ingest.raw import RawStore
 from pipeline.ingest.records import Spooled, frame, records
+from pipeline.publish.snapshot import Snapshot
 from pipeline.warehouse.scrub import scrub
 from tests.conftest import MovableClock
 from tests.pipeline.audit.world import RULES, bankruptcy, cases, cycle, incident_ids, store
@@ -159,6 +160,21 @@ def test_the_next_snapshot_holds_nothing_of_it(made: tuple[Context, MovableClock
     parts = list(context.settings.store.published.rglob("*.parquet"))
     assert parts
     assert not [path for path in parts if TITLE in str(pq.read_table(path).to_pylist())]
+
+
+def test_a_snapshot_of_months_later_holds_nothing_of_it(made: tuple[Context, MovableClock]) -> None:
+    """The month of the evidence is one part by then, which is carried on for as long as nothing in it changes."""
+    context, clock = made
+    clock.now += timedelta(days=60)
+    publish.run(context)
+    snapshot = Snapshot.open(context.settings.store.published)
+    assert snapshot.manifest.tables["evidence"][0].startswith("evidence/2026-03-"), "one part for the month"
+    assert snapshot.table("evidence")["payload"].str.contains(TITLE).any()
+    forget(context, Target("b1"), "ada", WHY)
+    publish.run(context)
+    evidence = Snapshot.open(context.settings.store.published).table("evidence")
+    assert len(evidence) == len(snapshot.table("evidence"))
+    assert not evidence["payload"].str.contains(TITLE).any()
 
 
 def test_what_its_feed_answered_is_let_go_and_what_others_did_is_kept(made: tuple[Context, MovableClock]) -> None:
