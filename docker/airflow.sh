@@ -1,19 +1,23 @@
 #!/bin/sh
 # Starts one component of Airflow with its addresses read from secret files, which no inspection of the container shows.
 set -eu
-secret() { # secret NAME: what the file holds, or a word on what is missing
-    [ -r "/run/secrets/$1" ] || { echo "airflow-component: the secret $1 is not mounted" >&2; exit 78; }
-    cat "/run/secrets/$1"
+secrets=${BAROGRAPH_FILES:-/run/secrets}
+set_from() { # set_from VARIABLE SECRET: where the service was given that secret
+    [ -e "$secrets/$2" ] || return 0
+    value=$(cat "$secrets/$2")
+    export "$1=$value"
 }
-given() { [ -r "/run/secrets/$1" ]; }
 
 mkdir -p "$AIRFLOW_HOME"
-given airflow_db && { AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=$(secret airflow_db); export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN; }
-given airflow_jwt && { AIRFLOW__API_AUTH__JWT_SECRET=$(secret airflow_jwt); export AIRFLOW__API_AUTH__JWT_SECRET; }
-given airflow_broker && { AIRFLOW__CELERY__BROKER_URL=$(secret airflow_broker); export AIRFLOW__CELERY__BROKER_URL; }
-given airflow_results && { AIRFLOW__CELERY__RESULT_BACKEND=$(secret airflow_results); export AIRFLOW__CELERY__RESULT_BACKEND; }
+set_from AIRFLOW__DATABASE__SQL_ALCHEMY_CONN airflow_db
+set_from AIRFLOW__CORE__FERNET_KEY airflow_fernet
+set_from AIRFLOW__API__SECRET_KEY airflow_api
+set_from AIRFLOW__API_AUTH__JWT_SECRET airflow_jwt
+set_from AIRFLOW__CELERY__BROKER_URL airflow_broker
+set_from AIRFLOW__CELERY__RESULT_BACKEND airflow_results
 if [ "$1" = prepare ]; then
-    secret airflow_db >/dev/null
+    # Without it Airflow would make itself a database that ends with this container.
+    [ -r "$secrets/airflow_db" ] || { echo "airflow-component: the secret airflow_db is not mounted" >&2; exit 78; }
     airflow db migrate
     exec airflow pools import /opt/pools.json
 fi
