@@ -42,16 +42,14 @@ bench: $(VENV)/.dev ## Run every benchmark and print the table.
 trial: $(VENV)/.dev ## The detector against its baselines and an oracle, on simulated and real news; rewrites docs/detection-trial.md.
 	$(BIN)/python -m tests.trial --to docs/detection-trial.md
 
-MINUTES ?= 30
 SEED ?= 1
 soak: $(VENV)/.dev ## Ingest 300 feeds that misbehave, two at once, one killed every minute (MINUTES=30).
-	$(BIN)/python -m tests.soak.ingest --minutes $(MINUTES) --seed $(SEED)
+	$(BIN)/python -m tests.soak.ingest --minutes $(or $(MINUTES),30) --seed $(SEED)
 
 RATE ?= 12
 ENGINE ?= ducklake
-load: MINUTES = 2
 load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=2 RATE=12 ENGINE=ducklake, or duckdb).
-	$(BIN)/python -m tests.soak.load --minutes $(MINUTES) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
+	$(BIN)/python -m tests.soak.load --minutes $(or $(MINUTES),2) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
 
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
 	$(BIN)/python docker/airflow_local.py
