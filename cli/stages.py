@@ -39,7 +39,13 @@ HELP = {
     "notify": "Deliver what changed through the outbox: saved before sent.",
     "publish": "Publish an immutable snapshot for the dashboard and reports. With --as-of TIME --to DIR: of the past.",
 }
-FullOption = Annotated[bool, typer.Option("--full", help="Go over everything, not only what changed.")]
+FullOption = Annotated[
+    bool,
+    typer.Option(
+        "--full",
+        help="Go over everything, not only what changed; days past `\\[maintain] articles_days` stay as they are.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

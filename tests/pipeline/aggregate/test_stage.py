@@ -11,6 +11,7 @@ import pytest
 from pipeline.aggregate import run
 from pipeline.aggregate.stage import dirty_days
 from pipeline.context import Context
+from pipeline.settings import Maintain
 from tests.conftest import MovableClock
 from tests.pipeline.seeds import MODEL, Piece, activate_model, put
 
@@ -146,3 +147,24 @@ def test_the_first_pass_of_a_day_sweeps_over_everything(context: Context, clock:
     clock.now += timedelta(days=1)
     run(context)
     assert owners() == [1]
+
+
+def test_days_whose_articles_were_let_go_stay_as_they_were_counted(context: Context, clock: MovableClock) -> None:
+    activate_model(context.warehouse)
+    clock.now = NOON
+    old, young = NOON - timedelta(days=401), NOON - timedelta(days=399)
+    put(context.warehouse, [Piece("old", old, old), Piece("older copy", old, old, "s"), Piece("young", young, young)])
+    run(context)
+    counted = trends(context)
+    clock.now += timedelta(days=10)
+    with context.warehouse.write("articles") as tx:
+        tx.con.execute("DELETE FROM articles WHERE article_id IN ('old', 'young')")
+    limited = context.settings.model_copy(update={"maintain": Maintain(articles_days=411)})
+    context = replace(context, settings=limited)
+    assert run(context, full=True).counts["days"] == 0
+    before = [row for row in counted if row[0] < young.replace(hour=0)]  # type: ignore[operator]
+    assert before
+    assert trends(context) == before, "of a day within the limit what is there counts"
+    put(context.warehouse, [Piece("late", old, clock.now, imported=True)])
+    run(context)
+    assert [row for row in trends(context) if row in counted] == before
