@@ -27,6 +27,8 @@ _CONFLICT = (
     "could not serialize access",
     "deadlock detected",
 )
+# A commit that cannot be written ends like one that lost a race (TransactionException): only its words tell.
+_FULL = ("could not write file", "no space left on device", "file too large", "disk quota exceeded")
 # A connection string as libpq reads it: words (a value may be quoted) or an address.
 _PASSWORD = re.compile(r"(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
 _USERINFO = re.compile(r"(\w+://)[^/\s]*@")
@@ -155,6 +157,10 @@ def translated(error: duckdb.Error, engine: Engine) -> StoreError:
         held = _HOLDER.search(text)
         holder = f"{held['program']} (PID {held['pid']})" if held else "this process, in another mode"
         return StoreBusy(f"{engine} is held by {holder}. Wait for it to end, or stop it, and run again.")
+    if any(mark in lower for mark in _FULL):
+        return StoreError(
+            f"{engine} cannot be written: {text.splitlines()[0]}. Nothing of this was kept; make room, and run again."
+        )
     made_meanwhile = "failed to initialize ducklake" in lower and "already exists" in lower
     if made_meanwhile or isinstance(error, duckdb.TransactionException) or any(mark in lower for mark in _CONFLICT):
         return StoreConflict(f"{engine}: another writer committed first: {text.splitlines()[0]}")

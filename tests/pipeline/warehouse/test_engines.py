@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreConflict, StoreError
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.engines import DuckLake, engine_for
+from pipeline.warehouse.engines import DuckLake, engine_for, translated
 from tests.conftest import MovableClock
 
 ADDRESSES = [
@@ -56,3 +56,10 @@ def test_a_flipped_bit_in_the_log_is_one_line_that_says_what_to_do(tmp_path: Pat
     log.rename(tmp_path / "aside")
     with warehouse.read() as con:
         assert con.execute("SELECT count(*) FROM articles").fetchone() == (0,)
+
+
+def test_a_commit_that_the_disk_has_no_room_for_is_no_conflict() -> None:
+    said = 'TransactionContext Error: Failed to commit: Could not write file "news.duckdb.wal": No space left on device'
+    told = translated(duckdb.TransactionException(said), engine_for("duckdb:news.duckdb"))
+    assert not isinstance(told, StoreConflict)
+    assert "make room, and run again" in str(told)
