@@ -152,10 +152,10 @@ def settings() -> Settings:
 
 
 def barograph(*arguments: str) -> Any:
-    """Run a command as a person would, in a process of its own; answers its JSON."""
+    """Run a command as a person would, in a process of its own, as part of the current DAG run; answers its JSON."""
     from pipeline.apart import run_module
 
-    return json.loads(run_module("cli.main", "--verbose", *arguments, "--json"))
+    return json.loads(run_module("cli.main", "--verbose", *arguments, "--json", run_id=run_id()))
 
 
 def kept(work: str, *arguments: str) -> str:

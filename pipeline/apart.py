@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import tempfile
 
+from pipeline import logs
 from pipeline.errors import UsageError, WorkError
 
 __all__ = ["run_module"]
@@ -16,8 +18,10 @@ logger = logging.getLogger(__name__)
 _ERROR = "error: "
 
 
-def run_module(module: str, *arguments: str) -> str:
+def run_module(module: str, *arguments: str, run_id: str = "") -> str:
     """Run `python -m module arguments…` and answer what it wrote on stdout; each line of its stderr is logged.
+
+    What it does belongs to the run `run_id`, where one is named.
 
     Schedulers fork their task processes, and CUDA cannot be used in a fork; `multiprocessing` with "spawn" would do,
     but refuses to start from the daemonic workers some schedulers use. The memory of a model goes with the process.
@@ -26,10 +30,13 @@ def run_module(module: str, *arguments: str) -> str:
         UsageError, WorkError: by its exit status (2 is the former), in the words after `error:` of its last such line.
     """
     command = [sys.executable, "-m", module, *arguments]
+    environment = {**os.environ, logs.RUN_VARIABLE: run_id} if run_id else None
     said = ""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as out,
-        subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True) as process,  # noqa: S603 - our own
+        subprocess.Popen(  # noqa: S603 - our own
+            command, stdout=out, stderr=subprocess.PIPE, text=True, env=environment
+        ) as process,
     ):
         try:
             for line in process.stderr or ():

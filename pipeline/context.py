@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def open_context(
 ) -> Context:
     """Settings read and checked (with BAROGRAPH_ variables, unless `environment` is False), the store made or migrated.
 
-    Without a `run_id` (a scheduler has one) it is a new one.
+    Without a `run_id` (a scheduler has one) it is that of the run for which this process was started, else a new one.
 
     Raises:
         SettingsError: a key or value cannot be used.
@@ -65,7 +66,8 @@ def open_context(
     settings = settings_file.load(config or settings_file.DEFAULT_CONFIG, environment=environment)
     warehouse = Warehouse(settings.store.warehouse, clock, settings.store.lock_timeout_s)
     warehouse.prepare()
-    return Context(settings, warehouse, clock, progress, run_id or logs.new_run_id())
+    run_id = run_id or os.environ.get(logs.RUN_VARIABLE) or logs.new_run_id()
+    return Context(settings, warehouse, clock, progress, run_id)
 
 
 @dataclass

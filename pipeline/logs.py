@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from typing import Any, TextIO
 
 import structlog
 
-__all__ = ["FORMATS", "bound", "configure", "new_run_id"]
+__all__ = ["RUN_VARIABLE", "bound", "configure", "new_run_id"]
 
-FORMATS = ("plain", "json")
+RUN_VARIABLE = "BAROGRAPH_RUN_ID"
+"""Where a process that was started for a run finds its id."""
 # The run that this process is at: worker threads do not see the context of the one that started them.
 _process: dict[str, str] = {}
 
@@ -40,14 +42,17 @@ def bound(**ids: str) -> Iterator[None]:
 
 def configure(form: str, level: int, stream: TextIO | None = None) -> None:
     """Log to `stream` (stderr if None) in this form: `plain` or `json`, one object a line. May be called again."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Ours(stream or sys.stderr)
     handler.setFormatter(_formatter(form))
     root = logging.getLogger()
-    for old in [h for h in root.handlers if getattr(h, "of_barograph", False)]:
+    for old in [h for h in root.handlers if isinstance(h, _Ours)]:
         root.removeHandler(old)
-    handler.of_barograph = True  # type: ignore[attr-defined]  # ours to replace; those of pytest and Airflow are not
     root.addHandler(handler)
     root.setLevel(level)
+
+
+class _Ours(logging.StreamHandler[TextIO]):
+    """A handler that is ours to replace: those of pytest and Airflow are not."""
 
 
 def _formatter(form: str) -> logging.Formatter:
@@ -69,7 +74,10 @@ def _formatter(form: str) -> logging.Formatter:
 
 
 class _Plain(logging.Formatter):
-    """One line for people; the id of the run in front of the message where there is one."""
+    """One line for people, in UTC as all that we tell; the id of the run in front of the message where there is one."""
+
+    converter = staticmethod(time.gmtime)
+    default_msec_format = "%s,%03dZ"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         run = _ids().get("run_id")

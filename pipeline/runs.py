@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 # The work is done, or has failed: its record is not worth a minute of waiting for the store.
 _PATIENCE_S = 5.0
 _UTC = pa.timestamp("us", tz="UTC")
+Answer = TypeVar("Answer")
 
 
 class Outcome(StrEnum):
@@ -48,8 +50,8 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def recorded(stage: str, context: Context, work: Callable[[], Report]) -> Report:
-    """Do `work` and keep how it went.
+def recorded(stage: str, context: Context, work: Callable[[], Answer]) -> Answer:
+    """Do `work`, keep how it went (with its counts, where it answers a report), and answer what it answered.
 
     Raises:
         whatever `work` raises; a record that could not be kept is logged and never makes a run fail.
@@ -61,12 +63,13 @@ def recorded(stage: str, context: Context, work: Callable[[], Report]) -> Report
         return Run(context.run_id, stage, started_at, context.clock(), seconds, outcome, reason, counts)
 
     try:
-        report = work()
+        answer = work()
     except Exception as error:
         _keep_or_tell(context.warehouse, ended(Outcome.FAILED, type(error).__name__, {}))
         raise
-    _keep_or_tell(context.warehouse, ended(Outcome.DONE, "", dict(report.counts)))
-    return report
+    counts = dict(answer.counts) if isinstance(answer, Report) else {}
+    _keep_or_tell(context.warehouse, ended(Outcome.DONE, "", counts))
+    return answer
 
 
 def tally(run: Run) -> dict[tuple[str, str, str], float]:

@@ -25,7 +25,7 @@ def run_stage(name: str, context: Context, **options: object) -> Report:
         raise ValueError(f"no stage is named {name}; they are {', '.join(STAGES)}")
     with logs.bound(run_id=context.run_id, stage=name):
         try:
-            report = runs.recorded(name, context, lambda: import_module(f"pipeline.{name}").run(context, **options))
+            report: Report = runs.recorded(name, context, lambda: import_module(f"pipeline.{name}").run(context, **options))
         finally:
             # The last stage ends a cycle, also one that went wrong: exactly then somebody should be told.
             if name == STAGES[-1]:

@@ -10,7 +10,7 @@ import sys
 from models.errors import ModelError
 from pipeline import logs, runs, stages
 from pipeline.apart import run_module
-from pipeline.context import Context, Report, open_context
+from pipeline.context import Context, open_context
 from pipeline.errors import BarographError
 
 __all__ = ["CONFIG_VARIABLE", "batches", "command", "fetch", "load", "run", "run_apart", "score", "shards"]
@@ -39,7 +39,7 @@ def run_apart(stage: str, *, run_id: str = "") -> dict[str, int]:
         UsageError, WorkError: what the stage raised, by its exit status, in its words.
     """
     with logs.bound(run_id=run_id, stage=stage):
-        counts: dict[str, int] = json.loads(run_module("pipeline.task", stage, run_id))
+        counts: dict[str, int] = json.loads(run_module("pipeline.task", stage, run_id=run_id))
         return counts
 
 
@@ -67,16 +67,9 @@ def command(work: str, module: str, *arguments: str, run_id: str = "") -> str:
     Raises:
         UsageError, WorkError: what the module said.
     """
-    said = []
-
-    def doing() -> Report:
-        said.append(run_module(module, *arguments))
-        return Report(work)
-
     context = _context(run_id)
     with logs.bound(run_id=context.run_id, stage=work):
-        runs.recorded(work, context, doing)
-    return said[0]
+        return runs.recorded(work, context, lambda: run_module(module, *arguments, run_id=context.run_id))
 
 
 def batches(*, run_id: str = "") -> list[list[str]]:
@@ -108,10 +101,10 @@ def _context(run_id: str) -> Context:
     return open_context(os.environ.get(CONFIG_VARIABLE), run_id=run_id)
 
 
-def _main(stage: str, run_id: str = "") -> int:
+def _main(stage: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        sys.stdout.write(json.dumps(run(stage, run_id=run_id)))
+        sys.stdout.write(json.dumps(run(stage)))
     except (BarographError, ModelError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return error.exit_status

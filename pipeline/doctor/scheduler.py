@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.doctor.check import Check, State
 
-__all__ = ["DAGS", "POOLS", "checks", "judge_dags", "judge_pools"]
+__all__ = ["DAGS", "POOLS", "answered", "checks", "judge_dags", "judge_pools"]
 
 POOLS = ("duckdb_writer", "gpu")
-DAGS = ("ingest", "score", "alert")
+DAGS = ("ingest", "score", "alert", "maintain", "report")
+"""Those that run by themselves: paused, no backup is made either."""
 _TIMEOUT_S = 120
+
+Rows = list[dict[str, Any]]
 
 
 def checks(environment: Mapping[str, str]) -> Iterator[Check]:
@@ -25,7 +28,7 @@ def checks(environment: Mapping[str, str]) -> Iterator[Check]:
     yield _asked("airflow: dags", ("dags", "list", "--output", "json"), judge_dags, environment)
 
 
-def judge_pools(rows: list[dict[str, Any]]) -> Check:
+def judge_pools(rows: Rows) -> Check:
     """Whether the pools that our tasks name exist: a task whose pool is missing is never scheduled. Pure."""
     slots = {str(row["pool"]): int(row["slots"]) for row in rows}
     missing = [pool for pool in POOLS if slots.get(pool, 0) < 1]
@@ -35,7 +38,7 @@ def judge_pools(rows: list[dict[str, Any]]) -> Check:
     return Check("airflow: pools", State.OK, ", ".join(f"{pool} {slots[pool]}" for pool in POOLS))
 
 
-def judge_dags(rows: list[dict[str, Any]]) -> Check:
+def judge_dags(rows: Rows) -> Check:
     """Whether our DAGs are known and not paused. Pure."""
     paused = {str(row["dag_id"]): str(row["is_paused"]).lower() == "true" for row in rows}
     missing = [dag for dag in DAGS if dag not in paused]
@@ -48,15 +51,35 @@ def judge_dags(rows: list[dict[str, Any]]) -> Check:
     return Check("airflow: dags", State.OK, f"{', '.join(DAGS)} are known and not paused")
 
 
-def _asked(name: str, question: tuple[str, ...], judge: Any, environment: Mapping[str, str]) -> Check:
+def answered(said: str) -> Rows:
+    """The rows in what Airflow wrote on stdout, where lines of its log may stand around them. Pure.
+
+    Raises:
+        ValueError: there are none.
+    """
+    lines = said.splitlines(keepends=True)
+    # The last first: its log comes before its answer, and begins its lines with a bracket, too.
+    for start in reversed(range(len(lines))):
+        if not lines[start].startswith("["):
+            continue
+        try:
+            rows, _ = json.JSONDecoder().raw_decode("".join(lines[start:]))
+        except ValueError:
+            continue
+        if all(isinstance(row, dict) for row in rows):
+            return list(rows)
+    raise ValueError("no rows were answered")
+
+
+def _asked(
+    name: str, question: tuple[str, ...], judge: Callable[[Rows], Check], environment: Mapping[str, str]
+) -> Check:
     command = [sys.executable, "-m", "airflow", *question]
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments
             command, env=dict(environment), capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
         )
-        # Airflow may say other things on stdout before the answer.
-        answer: Check = judge(json.loads(done.stdout[done.stdout.index("[") :]))
-        return answer
+        return judge(answered(done.stdout))
     except subprocess.TimeoutExpired:
         return Check(
             name, State.WRONG, f"`airflow {' '.join(question)}` took over {_TIMEOUT_S} s", "Is its database up?"

@@ -101,17 +101,18 @@ def judge_clock(newest: datetime | None, now: datetime) -> Check:
 
 
 def judge_stages(last: Mapping[str, tuple[Outcome, str, Latest]]) -> Check:
-    """How the newest run of each stage ended: its outcome, its reason, when. Pure."""
+    """How the newest run of each stage and of all other work that is kept ended: outcome, reason, when. Pure."""
     if not last:
         return Check("stages", State.WARN, "no run is recorded", "Run `barograph run`, and look again.")
-    failed = [f"{stage} ({last[stage][1]})" for stage in STAGES if stage in last and last[stage][0] is Outcome.FAILED]
+    others = sorted(last.keys() - set(STAGES))
+    failed = {work: last[work][1] for work in (*STAGES, *others) if work in last and last[work][0] is Outcome.FAILED}
     if failed:
-        todo = "Run that stage alone with `barograph -v STAGE`: it says what to mend."
-        return Check("stages", State.WRONG, f"the newest run failed: {', '.join(failed)}", todo)
+        said = ", ".join(f"{work} ({reason})" for work, reason in failed.items())
+        todo = "Do it by hand with `barograph -v` (a stage, `warehouse maintain`, `report`): it says what to mend."
+        return Check("stages", State.WRONG, f"the newest run failed: {said}", todo)
     newest = max(latest.ended_at for _, _, latest in last.values())
-    return Check(
-        "stages", State.OK, f"{len(last)} of {len(STAGES)} have run; the newest ended {newest:%Y-%m-%d %H:%M} UTC"
-    )
+    ran = len(last) - len(others)
+    return Check("stages", State.OK, f"{ran} of {len(STAGES)} have run; the newest ended {newest:%Y-%m-%d %H:%M} UTC")
 
 
 def judge_raw(missing: list[date]) -> Check:

@@ -57,6 +57,7 @@ class Played:
     after_clearing: dict[str, int] = field(default_factory=dict)
     asked_again: int = 0
     days: list[dict[str, Any]] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
     broken_tasks: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[dict[str, Any]] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
@@ -162,7 +163,7 @@ def play(airflow: Airflow, it: Played, server: FeedServer, archives: dict[int, l
     it.days = [*(airflow.succeeded("backfill", run) for run in runs), airflow.ended("backfill", broken)]
     it.broken_tasks = airflow.tasks("backfill", broken)
     airflow.pause("report", False)
-    airflow.succeeded("report", airflow.trigger("report"))
+    it.report = airflow.succeeded("report", airflow.trigger("report"))
     it.tasks, it.events = airflow.tasks("~"), airflow.events()
 
     family = airflow.family()
@@ -259,7 +260,8 @@ def test_what_would_not_heal_fails_at_once_and_the_rest_goes_on(played: Played) 
 def test_the_report_is_written_where_the_asset_says(played: Played) -> None:
     (made,) = [event["extra"] for event in played.events if event["name"] == "reports"]
     assert Path(made["file"]).stat().st_size == made["bytes"]
-    assert f"{datetime.now(UTC).date() - timedelta(days=1)}" == made["day"]
+    due = datetime.fromisoformat(played.report["run_after"]).astimezone(UTC).date()
+    assert made["day"] == f"{due - timedelta(days=1)}", "the last day that was over when it was due"
 
 
 def test_it_listens_on_loopback_only_and_leaves_no_process(played: Played) -> None:
@@ -270,4 +272,6 @@ def test_it_listens_on_loopback_only_and_leaves_no_process(played: Played) -> No
 
 def test_the_record_of_runs_names_the_runs_of_airflow(played: Played) -> None:
     kept = rows(played.context, "SELECT DISTINCT stage FROM runs WHERE run_id LIKE 'scheduled__%' ORDER BY 1")
+    scored = f"SELECT count(*) FROM runs WHERE stage = 'score' AND run_id = '{played.score['dag_run_id']}'"
+    assert rows(played.context, scored)[0][0] >= len(played.shards), "the parts belong to it, too"
     assert {stage for (stage,) in kept} >= {"ingest", "link", "fold", "aggregate", "detect", "notify", "publish"}

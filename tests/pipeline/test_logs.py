@@ -6,9 +6,11 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,20 @@ def test_an_error_keeps_its_traceback_in_its_line() -> None:
     assert "ValueError: broken" in json.loads(line)["exception"]
 
 
-@pytest.mark.parametrize("form", logs.FORMATS)
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be changed here")
+def test_a_plain_line_has_its_time_in_utc_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    logs.configure("plain", logging.INFO, said)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        logging.getLogger("x").info("now")
+    time.tzset()
+    moment = datetime.strptime(said.getvalue().partition(" INFO")[0], "%Y-%m-%d %H:%M:%S,%f%z")
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
 def test_threads_that_work_for_a_run_carry_its_id(form: str) -> None:
     said = io.StringIO()
     logs.configure(form, logging.INFO, said)

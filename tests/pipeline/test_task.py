@@ -14,7 +14,9 @@ import duckdb
 import pytest
 
 from pipeline import task
+from pipeline.apart import run_module
 from pipeline.errors import SettingsError, UsageError, WorkError
+from pipeline.logs import RUN_VARIABLE
 
 
 def test_a_stage_runs_on_the_store_that_the_settings_name(config: Path) -> None:
@@ -29,6 +31,14 @@ def test_apart_answers_the_same_counts_and_passes_the_log_on(config: Path, caplo
     caplog.clear()
     assert task.run_apart("aggregate") == here
     assert "INFO pipeline.stages: aggregate: " in caplog.text
+
+
+def test_what_is_done_apart_belongs_to_the_run(config: Path) -> None:
+    task.run_apart("aggregate", run_id="r1")
+    run_module("cli.main", "aggregate", run_id="r2")
+    assert os.environ.get(RUN_VARIABLE) is None
+    with duckdb.connect(str(config.with_name("b.duckdb")), read_only=True) as con:
+        assert con.execute("SELECT run_id FROM runs ORDER BY started_at").fetchall() == [("r1",), ("r2",)]
 
 
 def test_a_missing_settings_file_is_a_usage_error_in_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Line", "Story", "lines_of", "story_of"]
 # What an ingest says beside the changes of its feeds: that it begins, what waits, what another left, that it is done.
 _PER_INGEST = 15
 _LINE = re.compile(
-    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+:"
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+:"
     r" (\[(?P<run>\w+)\] )?(?P<text>.+)"
 )
 # Python itself, of a process that was killed: what it left, and the worker that was just being started for it.

@@ -6,15 +6,15 @@ import pytest
 
 from tests.soak.story import Line, lines_of, story_of
 
-BEGINS = "2026-11-29 11:02:00,123 INFO    pipeline.ingest.runs: [0a1b2c3d4e5f] ingest {} begins (process 7)"
-DONE = "2026-11-29 11:02:04,123 INFO    pipeline.stages: ingest: {{'feeds': 300}} in 4.0 s"
+BEGINS = "2026-11-29 11:02:00,123Z INFO    pipeline.ingest.runs: [0a1b2c3d4e5f] ingest {} begins (process 7)"
+DONE = "2026-11-29 11:02:04,123Z INFO    pipeline.stages: ingest: {{'feeds': 300}} in 4.0 s"
 WAITS = (
-    "2026-11-29 11:02:03,123 WARNING pipeline.ingest.load: {}: asked again at 14:05 UTC, after {} failures: It fails."
+    "2026-11-29 11:02:03,123Z WARNING pipeline.ingest.load: {}: asked again at 14:05 UTC, after {} failures: It fails."
 )
-WELL = "2026-11-29 11:02:03,123 WARNING pipeline.ingest.load: {}: well again, after 2 failures"
+WELL = "2026-11-29 11:02:03,123Z WARNING pipeline.ingest.load: {}: well again, after 2 failures"
 DIED = (
-    "2026-11-29 11:02:02,123 WARNING pipeline.ingest.runs: ingest {}, begun at 2026-11-29 11:02 UTC, did not get to its"
-    " end; nothing is lost: 3 files wait in the spool and are taken in now"
+    "2026-11-29 11:02:02,123Z WARNING pipeline.ingest.runs: ingest {}, begun at 2026-11-29 11:02 UTC, did not get to"
+    " its end; nothing is lost: 3 files wait in the spool and are taken in now"
 )
 ATTEMPTS = {"Feed 1": ["http_error", "timeout", "new", "http_error"]}
 LONG = "\n".join([BEGINS.format("x5"), *[DONE.format().replace("ingest:", "and")] * 16, DONE.format()])

@@ -79,6 +79,14 @@ def test_the_newest_run_of_a_stage_counts() -> None:
     assert "detect (RulesError)" in store.judge_stages({"link": done, "detect": failed}).detail
 
 
+def test_other_work_that_is_kept_is_judged_and_is_no_stage() -> None:
+    done, failed = (Outcome.DONE, "", Latest(NOON, 1)), (Outcome.FAILED, "StoreBusy", Latest(NOON, 1))
+    assert store.judge_stages({"link": done, "maintain": done}).detail.startswith("1 of 8 have run")
+    found = store.judge_stages({"link": done, "maintain": failed})
+    assert found.state is State.WRONG
+    assert "maintain (StoreBusy)" in found.detail
+
+
 def test_pools_and_dags_are_those_that_we_ship() -> None:
     shipped = json.loads((ROOT / "docker" / "pools.json").read_text("utf-8"))
     assert set(scheduler.POOLS) <= set(shipped)
@@ -91,11 +99,27 @@ def test_pools_and_dags_are_those_that_we_ship() -> None:
 
 @pytest.mark.parametrize(
     ("paused", "state"),
-    [(["False"] * 3, State.OK), (["False", True, "False"], State.WARN), (["False"] * 2, State.WRONG)],
+    [(["False"] * 5, State.OK), ([*["False"] * 3, True, "False"], State.WARN), (["False"] * 4, State.WRONG)],
 )
 def test_a_dag_that_is_paused_or_not_known_is_told(paused: list[Any], state: State) -> None:
     rows = [{"dag_id": dag, "is_paused": p} for dag, p in zip(scheduler.DAGS, paused, strict=False)]
     assert scheduler.judge_dags(rows).state is state
+
+
+def test_the_dags_that_are_asked_for_are_those_that_a_clock_or_an_asset_starts() -> None:
+    by_themselves = {
+        file.stem for file in (ROOT / "dags").glob("*.py") if "**promised(" in file.read_text(encoding="utf-8")
+    }
+    assert set(scheduler.DAGS) == by_themselves
+
+
+@pytest.mark.parametrize("around", ["", "[2026-03-03T12:00:00.000+0000] {plugins.py:37} INFO - loaded\n", "warning\n"])
+def test_the_answer_of_airflow_is_found_among_its_log(around: str) -> None:
+    rows = [{"pool": "gpu", "slots": "1"}]
+    for written in (json.dumps(rows), json.dumps(rows, indent=2)):
+        assert scheduler.answered(f"{around}{written}\n{around}") == rows
+    with pytest.raises(ValueError, match="no rows"):
+        scheduler.answered(around)
 
 
 def test_without_airflow_nothing_is_asked_of_it() -> None:
