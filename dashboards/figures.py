@@ -28,6 +28,7 @@ _BAND = "rgba(110,130,155,.22)"
 ALARM = "#c23a54"
 _FLOOR = 0.5  # below this coverage the index is withheld
 _LEAST_FOR_SHARE = 8
+_TOLD = 5  # incidents in words at one mark
 _FULL_HEIGHT: dict[str, Any] = {"yref": "paper", "y0": 0, "y1": 1}
 # Okabe and Ito's palette, which stays apart for every common colour blindness.
 _COMPARED = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
@@ -48,10 +49,10 @@ def series_figure(series: Series) -> go.Figure:
         _index(figure, rows, step)
         _volume(figure, rows, step)
         _negative(figure, rows, step, share=share)
-        _thin_coverage(figure, rows, step)
-        _models(figure, series)
         _incidents(figure, series)
         _frame(figure, series, "% negative" if share else "negative")
+        # All at once: plotly copies those that are there for each that is added.
+        figure.update_layout(shapes=[*_thin_coverage(rows, step), *_models(series), *_own_incidents(series)])
     else:
         _frame(figure, series, "")
         _say(
@@ -251,50 +252,61 @@ def _area(
         )
 
 
-def _thin_coverage(figure: go.Figure, rows: pd.DataFrame, step: pd.Timedelta) -> None:
+def _thin_coverage(rows: pd.DataFrame, step: pd.Timedelta) -> list[dict[str, Any]]:
     if "coverage" not in rows:
-        return
-    for run in runs(rows["coverage"] < _FLOOR):
-        figure.add_shape(
-            type="rect",
-            x0=rows["bucket_start"].iloc[run.start] - step / 2,
-            x1=rows["bucket_start"].iloc[run.stop - 1] + step / 2,
-            **_FULL_HEIGHT,
-            fillcolor="rgba(200,160,60,.18)",
-            line_width=0,
-            layer="below",
-        )
+        return []
+    look = {"type": "rect", "fillcolor": "rgba(200,160,60,.18)", "line": {"width": 0}, "layer": "below"}
+    starts = rows["bucket_start"]
+    return [
+        {"x0": starts.iloc[run.start] - step / 2, "x1": starts.iloc[run.stop - 1] + step / 2, **_FULL_HEIGHT, **look}
+        for run in runs(rows["coverage"] < _FLOOR)
+    ]
 
 
 def _incidents(figure: go.Figure, series: Series) -> None:
+    """One mark for each bucket in which any fired: what is nearer than that could not be pointed at, nor be read."""
     rows = series.incidents
     if rows.empty:
         return
-    words = [
-        f"{SEVERITY_MARK.get(str(severity), '○')} {plain(label)}: {plain(summary)}"
-        for severity, label, summary in zip(rows["severity"], rows["label"], rows["summary"], strict=True)
-    ]
+    rows = rows.sort_values("started_at")
+    buckets = rows.groupby(rows["started_at"].dt.floor(_STEP[series.grain]))
     figure.add_scatter(
-        x=rows["started_at"],
-        y=[1.0] * len(rows),
+        x=buckets["started_at"].first(),
+        y=[1.0] * len(buckets),
         yaxis="y4",
         name="incident",
         mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": ALARM, "line": {"width": 1, "color": "rgba(255,255,255,.8)"}},
-        text=words,
+        text=[_fired(part) for _, part in buckets],
         hovertemplate="%{text}<extra></extra>",
     )
-    own = rows[(rows["scope"] == series.scope) & (rows["key"] == series.key)]
-    for when in own["started_at"]:
-        figure.add_shape(
-            type="line", x0=when, x1=when, **_FULL_HEIGHT, line={"color": ALARM, "width": 1, "dash": "dot"}
-        )
 
 
-def _models(figure: go.Figure, series: Series) -> None:
-    for when in series.models["recorded_at"]:
-        line = {"color": "#8a6fc0", "width": 1, "dash": "dash"}
-        figure.add_shape(type="line", x0=when, x1=when, **_FULL_HEIGHT, line=line)
+def _own_incidents(series: Series) -> list[dict[str, Any]]:
+    rows = series.incidents
+    own = rows.loc[(rows["scope"] == series.scope) & (rows["key"] == series.key), "started_at"]
+    return [_upright(at, ALARM, "dot") for at in own.groupby(own.dt.floor(_STEP[series.grain])).min()]
+
+
+def _fired(rows: pd.DataFrame) -> str:
+    """The worst incidents of a bucket, a line each, and how many more there are."""
+    ranks = rows["severity"].map({severity: rank for rank, severity in enumerate(SEVERITY_MARK)})
+    worst = rows.assign(rank=ranks).sort_values("rank", kind="stable").head(_TOLD)
+    lines = [
+        f"{SEVERITY_MARK.get(str(severity), '○')} {plain(label)}: {plain(summary)}"
+        for severity, label, summary in zip(worst["severity"], worst["label"], worst["summary"], strict=True)
+    ]
+    more = len(rows) - len(worst)
+    return "<br>".join([*lines, *([f"and {more} more"] if more else [])])
+
+
+def _models(series: Series) -> list[dict[str, Any]]:
+    return [_upright(at, "#8a6fc0", "dash") for at in series.models["recorded_at"]]
+
+
+def _upright(at: pd.Timestamp, colour: str, dash: str) -> dict[str, Any]:
+    line = {"color": colour, "width": 1, "dash": dash}
+    return {"type": "line", "x0": at, "x1": at, **_FULL_HEIGHT, "line": line}
 
 
 def _say(figure: go.Figure, text: str, where: str) -> None:

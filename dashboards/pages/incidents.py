@@ -23,7 +23,8 @@ __all__ = ["show"]
 _STATES = {"open": "Open", "past": "Past", "all": "All"}
 _MOST = 200
 _EVENTS = "SELECT * FROM incident_events WHERE incident_id = $incident_id ORDER BY seq, event_id"
-_ALL = 10_000
+# Articles of either kind: more would make a page of many megabytes; `barograph audit` writes all of them.
+_ARTICLES = 1_000
 
 
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
@@ -136,7 +137,7 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
         ],
         className="panel head-panel",
     )
-    evidence = evidence_blocks(evidence_of(view, incident_id), now, negative_shown=_ALL, counter_shown=_ALL)
+    evidence = evidence_blocks(evidence_of(view, incident_id), now, negative_shown=_ARTICLES, counter_shown=_ARTICLES)
     forms = act_panel(
         view.snapshot.root, incident_id, asked,
         is_open=bool(row["open"]), acknowledged=bool(text_of(row["acknowledged_by"])),
@@ -168,7 +169,8 @@ def _facts(row: pd.Series[Any], now: datetime) -> Children:
         told += [" · resolved ", moment(row["resolved_at"], now)]
     else:
         # Counted to the end of its newest bucket, which may not have come yet.
-        told += [" · last seen ", moment(min(when_of(row["last_seen_at"]) or now, now), now)]
+        seen = when_of(row["last_seen_at"])
+        told += [" · last seen ", moment(seen and min(seen, now), now)]
     return [*told, " · scored by ", html.B(text_of(row["model_version"]) or "no model")]
 
 

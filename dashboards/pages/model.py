@@ -133,19 +133,15 @@ def _challenge(text: object) -> html.Section:
     if not isinstance(text, str):
         return panel("challenge", "Challenge suite", quiet("Not run for this artifact: `python -m models.challenge`."))
     kinds = sorted(json.loads(text).items(), key=lambda kind: (kind[1]["passed"] / kind[1]["n"], kind[0]))
-    body = [
-        html.Tr(
-            [
-                html.Th(kind.replace("_", " "), scope="row"),
-                html.Td(f"{row['passed']} of {row['n']}", className="num"),
-                html.Td(html.Meter(value=str(row["passed"]), min="0", max=str(row["n"]), **aria(label=kind))),
-            ]
-        )
-        for kind, row in kinds
-    ]
+    body = [_passed(kind.replace("_", " "), row["passed"], row["n"]) for kind, row in kinds]
     right, asked = (sum(row[name] for _, row in kinds) for name in ("passed", "n"))
     table = html.Table(html.Tbody(body), className="list challenge")
     return panel("challenge", "Challenge suite, the hardest first", table, f"{right} of {asked} right")
+
+
+def _passed(kind: str, passed: int, of: int) -> html.Tr:
+    meter = html.Meter(value=str(passed), min="0", max=str(of), **aria(label=kind))
+    return html.Tr([html.Th(kind, scope="row"), html.Td(f"{passed} of {of}", className="num"), html.Td(meter)])
 
 
 def _statuses(view: View) -> html.Table | html.P:

@@ -73,8 +73,28 @@ def test_incidents_are_marked_with_their_words_and_no_markup(view: View) -> None
     series = _days(view)
     incidents = series.incidents.assign(label=HOSTILE)
     marked = _named(series_figure(replace(series, incidents=incidents)), "incident")[0]
-    assert len(marked.x) == len(incidents) == 5
-    assert all("<" not in text and "&lt;/script&gt;" in text for text in marked.text)
+    lines = [line for text in marked.text for line in text.split("<br>")]
+    assert len(lines) == len(incidents) == 5
+    assert all("<" not in line and "&lt;/script&gt;" in line for line in lines)
+
+
+def test_incidents_of_one_bucket_are_one_mark_with_the_worst_in_words(view: View) -> None:
+    series = _days(view)
+    day = series.until.replace(hour=0, minute=0)
+    fired = [day + pd.Timedelta(minutes=n) for n in (7, 8, 9)] + [day - pd.Timedelta(days=2)]
+    few = series.incidents.head(1)
+    incidents = pd.concat(
+        [few.assign(started_at=at, severity="info", label=f"Company {n}") for n, at in enumerate(fired)]
+    )
+    worst = pd.concat([few.assign(started_at=fired[2], severity="critical", label=f"Worst {n}") for n in range(4)])
+    figure = series_figure(replace(series, incidents=pd.concat([incidents, worst])))
+    marked = _named(figure, "incident")[0]
+    assert pd.to_datetime(marked.x, utc=True).tolist() == [fired[3], fired[0]]
+    assert marked.text[0].startswith("○ Company 3: ")
+    lines = marked.text[1].split("<br>")
+    assert [line.partition(":")[0] for line in lines] == [
+        "◆ Worst 0", "◆ Worst 1", "◆ Worst 2", "◆ Worst 3", "○ Company 0", "and 2 more",
+    ]  # fmt: skip
 
 
 def test_an_empty_series_says_so_instead_of_drawing(view: View) -> None:

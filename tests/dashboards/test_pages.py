@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from dashboards.data import Reader, View, incidents_of, parse_series, ranked
 from dashboards.evidence import incident_list
 from dashboards.export import safe_cell, spreadsheet_safe
 from dashboards.pages import PAGES, page_of
+from dashboards.pages.incidents import _facts
+from dashboards.pages.model import _challenge
 from dashboards.pages.morning import since
 from dashboards.pages.story import marked
 from dashboards.serve import server_in_thread
@@ -40,6 +43,16 @@ def _text(part: Any) -> str:
     if hasattr(part, "children"):
         return _text(part.children)
     return "" if part is None else str(part)
+
+
+def _parts(part: Any) -> Iterator[Any]:
+    """A component and all within it."""
+    if isinstance(part, list | tuple):
+        for child in part:
+            yield from _parts(child)
+    elif part is not None:
+        yield part
+        yield from _parts(getattr(part, "children", None))
 
 
 def _links(part: Any) -> list[str]:
@@ -201,6 +214,20 @@ def test_what_is_not_there_says_where_to_go(view: View, path: str) -> None:
 def test_nothing_has_an_address_without_a_page() -> None:
     assert page_of("/nowhere") is None
     assert page_of("/story/s0000") is page_of("/story")
+
+
+def test_an_open_incident_that_nobody_saw_again_is_not_said_to_be_seen_now(view: View) -> None:
+    row = incidents_of(view).iloc[0].copy()
+    assert _text(_facts(row, sample.NOW)).replace("  ", " ").count("15:20") == 1
+    row["last_seen_at"] = pd.NaT
+    assert "last seen –" in _text(_facts(row, sample.NOW)).replace("  ", " ")
+
+
+def test_a_meter_is_named_as_it_is_seen() -> None:
+    suite = json.dumps({"hostile_text": {"n": 4, "passed": 3}})
+    (row,) = [part for part in _parts(_challenge(suite)) if isinstance(part, html.Tr)]
+    (meter,) = [part for part in _parts(row) if isinstance(part, html.Meter)]
+    assert meter.to_plotly_json()["props"]["aria-label"] == _text(row.children[0]) == "hostile text"
 
 
 def test_since_you_last_looked_counts_what_came_after(view: View) -> None:
