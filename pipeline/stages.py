@@ -23,9 +23,14 @@ def run_stage(name: str, context: Context, **options: object) -> Report:
     """
     if name not in STAGES:
         raise ValueError(f"no stage is named {name}; they are {', '.join(STAGES)}")
+
+    def work() -> Report:
+        report: Report = import_module(f"pipeline.{name}").run(context, **options)
+        return report
+
     with logs.bound(run_id=context.run_id, stage=name):
         try:
-            report: Report = runs.recorded(name, context, lambda: import_module(f"pipeline.{name}").run(context, **options))
+            report = runs.recorded(name, context, work)
         finally:
             # The last stage ends a cycle, also one that went wrong: exactly then somebody should be told.
             if name == STAGES[-1]:
