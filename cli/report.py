@@ -80,11 +80,14 @@ def _write(path: Path, text: str, day: date) -> None:
 
 
 def _mail(settings: Settings, receivers: Sequence[str], view: View, day: date, text: str) -> None:
-    from dashboards.report import subject
+    from dashboards.picture import index_picture
+    from dashboards.report import CHART, subject
     from pipeline.notify.pages import mail_page
 
     routes = settings_file.file_or_default(settings.notify.routes)
-    mailed = mail_page(routes, receivers, subject(view, day), text, settings.store.published.parent)
+    chart = index_picture(view.series("market", "all", "day"))
+    pictures = {CHART: chart} if chart else {}
+    mailed = mail_page(routes, receivers, subject(view, day), text, settings.store.published.parent, pictures)
     for one in mailed:
         out.print(f"{day:%Y-%m-%d} → {one.name} ({one.address}){f': {one.error}' if one.error else ''}", markup=False)
     failed = [one.name for one in mailed if one.error]

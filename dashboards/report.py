@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,17 @@ from dashboards.panels import STALE_AFTER
 from dashboards.pieces import listed, text_of, when_of
 from dashboards.vector import index_chart
 
-__all__ = ["daily", "last_day", "subject"]
+__all__ = ["CHART", "daily", "last_day", "subject"]
+
+# The name of the attached chart, by which a mailed page refers to it.
+CHART = "barograph-market.png"
 
 _RANKED = {"topic": "Topics", "entity": "Companies", "theme": "Themes", "sector": "Sectors"}
 _ROWS, _STORIES, _INCIDENTS = 8, 12, 20
+_ATTACHED = (
+    f'<img width="720" src="cid:{CHART}" alt="The sentiment index and the stories a day of the last 90 days. Your mail'
+    ' program does not show pictures.">'
+)
 _DAY = """
 SELECT e.*, coalesce(l.label, e.key) AS label FROM expected AS e LEFT JOIN labels AS l USING (scope, key)
 LEFT JOIN entities AS n ON n.entity_id = e.key
@@ -44,7 +50,8 @@ def subject(view: View, day: date) -> str:
 def daily(view: View, day: date, now: datetime, zone: ZoneInfo, *, mailed: bool = False) -> str:
     """The report on one UTC day as HTML; times in `zone`. All of it comes from the snapshot.
 
-    `mailed`: the chart is a picture with a text in its place, because many mail programs drop drawings from a page.
+    `mailed`: the chart is the picture that is attached as `CHART` (`dashboards.picture`), with a text in its
+    place: many mail programs drop drawings from a page.
     """
     start = datetime.combine(day, time(), UTC)
     end = start + timedelta(days=1)
@@ -61,7 +68,8 @@ def daily(view: View, day: date, now: datetime, zone: ZoneInfo, *, mailed: bool 
         model=view.model_version or "no model",
         snapshot=view.snapshot.snapshot_id,
         market=_market(today),
-        chart=_picture(index_chart(market)) if mailed else index_chart(market),
+        chart=(_ATTACHED if mailed else index_chart(market)) if len(market.rows) else "",
+        mailed=mailed,
         ranked={title: _ranked(view, scope, start) for scope, title in _RANKED.items()},
         incidents=_incidents(view, start, end, zone),
         stories=_stories(view, start, end, zone),
@@ -72,13 +80,6 @@ def daily(view: View, day: date, now: datetime, zone: ZoneInfo, *, mailed: bool 
 
 def _on(rows: pd.DataFrame, day: date) -> pd.DataFrame:
     return rows[rows["bucket_start"] == pd.Timestamp(day, tz="UTC")] if len(rows) else rows
-
-
-def _picture(svg: str) -> str:
-    if not svg:
-        return ""
-    told = "The sentiment index and the stories a day of the last 90 days. Your mail program does not show pictures."
-    return f'<img alt="{told}" src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}">'
 
 
 def _market(rows: pd.DataFrame) -> dict[str, str]:

@@ -71,13 +71,15 @@ class AppriseChannel:
         """Whether it is mail, which can carry a whole page."""
         return self._pictures
 
-    def send_page(self, title: str, page: str) -> None:
-        """Mail a page of ours, which is no message about an incident.
+    def send_page(self, title: str, page: str, pictures: Mapping[str, bytes]) -> None:
+        """Mail a page of ours, which is no message about an incident, with the PNGs that it shows by their names.
 
         Raises:
             DeliveryFailed: with the last line Apprise had to say, secrets masked.
         """
-        self._hand_over(self._service, Outgoing("", "", Reason.FIRST, "info", title, ""), page, "html")
+        self._hand_over(
+            self._service, Outgoing("", "", Reason.FIRST, "info", title, ""), page, "html", _attached(pictures)
+        )
 
     def describe(self) -> str:
         """The address with user, password and tokens masked."""
@@ -90,11 +92,9 @@ class AppriseChannel:
             # A chat that shows some HTML does not take a mail's.
             self._hand_over(self._service, message, as_html(with_links(message)), "html")
             return
-        attached = _apprise().AppriseAttachment()
-        if picture is not None:
-            attached.add(_attachment(picture))
         body = page(document, chart=picture is not None)
-        self._hand_over(self._service, message, body, "html", attached if picture is not None else None)
+        attached = _attached({CHART: picture} if picture is not None else {})
+        self._hand_over(self._service, message, body, "html", attached)
 
     def _send_card(self, message: Outgoing, card: dict[str, Any]) -> None:
         # Apprise reads a card from a file, and puts its own words where the file says {{ name }}: so it must not.
@@ -147,11 +147,16 @@ def _service(url: str) -> Any:
     return service
 
 
-def _attachment(picture: bytes) -> Any:
+def _attached(pictures: Mapping[str, bytes]) -> Any:
     from apprise.attachment import memory
 
+    if not pictures:
+        return None
     held: Any = memory.AttachMemory
-    return held(picture, name=CHART, mimetype="image/png")
+    attached = _apprise().AppriseAttachment()
+    for name, picture in pictures.items():
+        attached.add(held(picture, name=name, mimetype="image/png"))
+    return attached
 
 
 def _apprise() -> Any:

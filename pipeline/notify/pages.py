@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,17 @@ class Mailed:
     error: str | None = None
 
 
-def mail_page(routes_file: Path, receivers: Sequence[str], subject: str, page: str, folder: Path) -> list[Mailed]:
+def mail_page(
+    routes_file: Path,
+    receivers: Sequence[str],
+    subject: str,
+    page: str,
+    folder: Path,
+    pictures: Mapping[str, bytes] | None = None,
+) -> list[Mailed]:
     """Mail `page` (HTML) to every mail address of `receivers`; the plain text beside it is made from it.
+
+    `pictures`: PNG by the name under which the page shows each (`cid:NAME`).
 
     Other addresses of a receiver (chats, webhooks) are passed over: they show alerts, not pages. Every address is
     tried, whatever became of the one before.
@@ -47,12 +56,12 @@ def mail_page(routes_file: Path, receivers: Sequence[str], subject: str, page: s
                 ' "mailtos://USER:PASSWORD@HOST?to=desk@example.com".'
             )
         mails |= found
-    return [_mailed(name, channel, subject, page) for name, channel in mails.items()]
+    return [_mailed(name, channel, subject, page, pictures or {}) for name, channel in mails.items()]
 
 
-def _mailed(name: str, channel: AppriseChannel, subject: str, page: str) -> Mailed:
+def _mailed(name: str, channel: AppriseChannel, subject: str, page: str, pictures: Mapping[str, bytes]) -> Mailed:
     try:
-        channel.send_page(subject, page)
+        channel.send_page(subject, page, pictures)
     except DeliveryFailed as failed:
         return Mailed(name, channel.describe(), str(failed))
     return Mailed(name, channel.describe())

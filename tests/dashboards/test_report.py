@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from dashboards.data import Reader, View
+from dashboards.picture import index_picture
 from dashboards.report import daily, last_day
 from dashboards.vector import index_chart
 from pipeline.errors import DeliveryFailed
@@ -131,16 +132,40 @@ def test_it_is_mailed_as_one_page_with_its_text_beside_it(desk: tuple[Inbox, Pat
     assert not list(folder.glob("*.html"))
     (mail,) = inbox.mails
     assert mail["Subject"] == "DEMO Barograph, 3 March 2026: 27 of 67 negative"
-    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == ["text/plain", "text/html"]
-    page = mail.get_content() if not mail.is_multipart() else mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    parts = [part for part in mail.walk() if not part.is_multipart()]
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html", "image/png"]
+    page, picture = parts[1].get_content(), parts[2]
     read = _read(page)
     assert "times Asia/Tokyo" in page
     assert not {"script", "link", "iframe", "form", "svg"} & set(read.tags)
-    assert all(link.startswith(("https://wire.example/", "data:image/svg+xml;base64,")) for link in read.links)
+    (shown,) = [link for link in read.links if not link.startswith("https://wire.example/")]
+    assert f"<{shown.removeprefix('cid:')}>" == picture["Content-ID"]
+    assert picture.get_content_disposition() == "inline"
+    assert picture.get_content().startswith(b"\x89PNG")
     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "▲ Harrowgate Mutual" in text
     assert sample.HOSTILE in text
     assert "<div" not in text
+
+
+def test_a_report_without_a_chart_says_nothing_of_one(desk: tuple[Inbox, Path]) -> None:
+    inbox, folder = desk
+    sample.write(folder / "published", empty=True)
+    assert _report(folder, "--mail", "--date", "2026-03-03").exit_code == 0
+    (mail,) = inbox.mails
+    parts = [part for part in mail.walk() if not part.is_multipart()]
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert "Above: the sentiment index" not in parts[1].get_content()
+
+
+def test_the_picture_has_a_gap_where_there_is_no_index(view: View) -> None:
+    found = view.series("market", "all", "day")
+    series = replace(found, rows=found.rows.copy())
+    series.rows.loc[len(series.rows) // 2 + 20, ["sentiment_index", "band_low", "band_high"]] = float("nan")
+    whole, gap = index_picture(found), index_picture(series)
+    assert whole == index_picture(found)
+    assert whole != gap
+    assert index_picture(replace(found, rows=found.rows.head(0))) is None
 
 
 def test_a_page_that_is_long_is_still_one_mail(desk: tuple[Inbox, Path]) -> None:
