@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tenacity
 
-from pipeline.errors import StoreBusy, StoreConflict, StoreError
+from pipeline.errors import SchemaTooNew, StoreBusy, StoreConflict, StoreError
 from pipeline.warehouse import schema
 from pipeline.warehouse.engines import Engine, engine_for, translated
 
@@ -92,11 +92,24 @@ class Warehouse:
         return ran
 
     def _prepare(self) -> list[schema.Migration]:
-        exists = self.engine.exists
+        if self._is_newest():
+            return []
         with self._connection(read_only=False) as con:
-            if exists and schema.current_version(con) >= _newest():
-                return []
             return schema.migrate(con, self.clock())
+
+    def _is_newest(self) -> bool:
+        """Whether the store lacks no migration; asked without keeping others from it, since every command asks."""
+        if not self.engine.exists:
+            return False
+        try:
+            with self._connection(read_only=True) as con:
+                return schema.current_version(con) >= schema.migrations()[-1].version
+        except (StoreBusy, SchemaTooNew):
+            raise
+        except StoreError as error:
+            # A catalogue without a lake, for one: whoever opens it to write makes it, or says what is wrong.
+            logger.debug("%s cannot be read yet: %s", self.engine, error)
+            return False
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,7 +204,3 @@ class Warehouse:
             return self.engine.connect(read_only=read_only)
         except duckdb.Error as error:
             raise translated(error, self.engine) from error
-
-
-def _newest() -> int:
-    return schema.migrations()[-1].version

@@ -55,12 +55,19 @@ def test_a_store_of_each_schema_is_upgraded_and_keeps_every_value(version: int, 
         assert columns_of(setting) == columns(fresh)
 
 
+@pytest.mark.postgres
 def test_the_oldest_schema_is_upgraded_on_a_lake_too(lake_setting: str) -> None:
     warehouse = store_of(lake_setting, 1, only=("feeds", "articles", "notifications"))
     before = columns_of(lake_setting)
     held = rows_of(lake_setting, before)
     assert len(warehouse.prepare()) == len(migrations()) - 1
     assert rows_of(lake_setting, before) == held
+
+
+def test_a_store_that_is_up_to_date_is_prepared_beside_one_who_reads(tmp_path: Path) -> None:
+    warehouse = store_of(f"duckdb:{tmp_path / 'read.duckdb'}")
+    with warehouse.read():
+        assert Warehouse(f"duckdb:{tmp_path / 'read.duckdb'}", lambda: NOON, lock_timeout_s=0.1).prepare() == []
 
 
 def test_a_store_of_a_later_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
