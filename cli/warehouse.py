@@ -14,6 +14,7 @@ from cli.common import ConfigOption, JsonOption, bars, config_path, opened, out
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.settings import Settings
     from pipeline.warehouse import Warehouse
 
 __all__ = ["register"]
@@ -36,11 +37,12 @@ def register(app: typer.Typer) -> None:
 def _upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Bring the store to the schema of this version: forward only, each step a transaction, killed or not.
 
-    Every command does it first; this one says what it did. A store of a later version is refused. Back it up before.
+    Every command but `backup`, `restore` and `migrate` does it first; this one says what it did. A store of a later
+    version is refused. Back it up before.
 
     Example: barograph warehouse upgrade
     """
-    warehouse = _store(config)
+    warehouse = _store(_settings(config))
     ran = warehouse.prepare()
     with warehouse.read() as con:
         row = con.execute("SELECT max(version) FROM schema_version").fetchone()
@@ -90,12 +92,13 @@ def _backup(
     """
     from pipeline.warehouse import backup
 
-    with opened(config) as context:
-        folder = to or context.settings.maintain.backups
-        if folder is None:
-            raise UsageError("say where: --to FOLDER, or a folder in `[maintain] backups`.")
-        made = backup.back_up(context.warehouse, folder, context.progress)
-        held = backup.prove(made, context.progress) if test else backup.manifest(made)
+    settings = _settings(config)
+    folder = to or settings.maintain.backups
+    if folder is None:
+        raise UsageError("say where: --to FOLDER, or a folder in `[maintain] backups`.")
+    with bars() as progress:
+        made = backup.back_up(_store(settings), folder, progress)
+        held = backup.prove(made, progress) if test else backup.manifest(made)
     told = {"backup": str(made), "schema": held.schema, "tables": len(held.tables), "rows": held.rows, "tested": test}
     tested = "restored and compared" if test else "not tested"
     _say(told, f"{made}: {len(held.tables)} tables, {held.rows:,} rows, {tested}", as_json=as_json)
@@ -119,7 +122,7 @@ def _restore(
     """
     from pipeline.warehouse import backup
 
-    warehouse = _store(config, to)
+    warehouse = _store(_settings(config), to)
     with bars() as progress:
         held = backup.restore(backup_folder, warehouse, replace=replace, progress=progress)
     told = {"store": str(warehouse.engine), "schema": held.schema, "tables": len(held.tables), "rows": held.rows}
@@ -150,13 +153,17 @@ def _migrate(
     _say(told, text + "\nput TO into `[store] warehouse` to work with it", as_json=as_json)
 
 
-def _store(config: Path | None, named: str | None = None) -> Warehouse:
-    """The store of the settings, or the one that was named, not opened yet."""
+def _settings(config: Path | None) -> Settings:
     from pipeline import settings as settings_file
+
+    return settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
+
+
+def _store(settings: Settings, named: str | None = None) -> Warehouse:
+    """The store of the settings, or the one that was named, as it stands: not opened, and so not upgraded."""
     from pipeline.context import utc_now
     from pipeline.warehouse import Warehouse
 
-    settings = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
     return Warehouse(named or settings.store.warehouse, utc_now, settings.store.lock_timeout_s)
 
 

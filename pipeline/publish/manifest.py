@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pipeline.durable import TEMPORARY, sync, write_safely
 from pipeline.errors import SnapshotMissing, StoreBusy
-from pipeline.publish.parts import TEMPORARY, Part, sync_folder, write_safely
+from pipeline.publish.parts import Part
 from pipeline.publish.tables import SCHEMA_VERSION, TABLES
 
 __all__ = ["KEEP_FOR", "KEEP_LAST", "Manifest", "current_id", "only_publisher", "read_manifest", "sweep", "switch"]
@@ -116,10 +117,10 @@ def switch(root: Path, manifest: Manifest) -> None:
     folder = root / "manifests"
     folder.mkdir(parents=True, exist_ok=True)
     write_safely(folder / f"{manifest.snapshot_id}.json", manifest.to_json())
-    sync_folder(folder)
-    sync_folder(root)
+    sync(folder)
+    sync(root)
     write_safely(root / POINTER, f"{manifest.snapshot_id}\n".encode("ascii"))
-    sync_folder(root)
+    sync(root)
 
 
 @contextmanager

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.durable import sync, write_safely
 from pipeline.publish.tables import Published
 
-__all__ = ["TEMPORARY", "Part", "settled_before", "sync_folder", "write_parts", "write_safely"]
+__all__ = ["Part", "settled_before", "write_parts"]
 
-TEMPORARY = ".writing"
 # Rows are in the order they are asked for in, so that a question about one series reads one group of each part.
 _GROUP = 1 << 13
 # Late articles come in this long after a month's end; then its days become one part.
@@ -50,7 +50,7 @@ def write_parts(root: Path, table: Published, rows: pa.Table, now: datetime) -> 
     folder.mkdir(parents=True, exist_ok=True)
     parts = [_write(folder, day, part, now) for day, part in _days(table, rows, now)]
     if any(part.written for part in parts):
-        sync_folder(folder)
+        sync(folder)
     return parts
 
 
@@ -83,22 +83,3 @@ def _write(folder: Path, day: str, rows: pa.Table, now: datetime) -> Part:
     # The age of a part is the time of the last publish that used it, by our own clock.
     os.utime(path, (now.timestamp(), now.timestamp()))
     return Part(f"{folder.name}/{name}", day, rows.num_rows, fresh)
-
-
-def write_safely(path: Path, content: bytes) -> None:
-    """Write `path` so that a reader sees the old file or the new one whole, also after a crash."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,32 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as release
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipeline.context import Progress, silent
-from pipeline.errors import InputError, StoreError
+from pipeline.durable import sync, write_safely
+from pipeline.errors import InputError, StoreBusy, StoreError
 from pipeline.warehouse import schema
 from pipeline.warehouse.content import Digest, digest, same, shape
 from pipeline.warehouse.engines import quoted
 from pipeline.warehouse.store import Warehouse
 
-__all__ = ["Manifest", "back_up", "backups", "manifest", "prove", "restore", "retire"]
+__all__ = ["Manifest", "back_up", "backups", "manifest", "prove", "remove", "restore", "retire"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _MANIFEST = "manifest.json"
 _PARTIAL = ".partial"
+_AT_IT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,36 @@ def back_up(warehouse: Warehouse, folder: Path, progress: Progress = silent) -> 
     """Write a backup into `folder`; answers where. Of a file, writers wait meanwhile; of a lake they go on.
 
     Raises:
-        StoreBusy: somebody else held the file for longer than `lock_timeout_s`.
+        StoreBusy: somebody else held the file for longer than `lock_timeout_s`, or made a backup in the same second.
+        StoreError: there is no store.
     """
     now = warehouse.clock().astimezone(UTC)
     final = folder / f"{now:%Y%m%dT%H%M%SZ}"
     if final.exists():
-        raise InputError(f"{final} is there already. Wait a second, or name another folder with --to.")
-    partial = final.with_name(final.name + _PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+        raise StoreBusy(f"{final} is there already. Wait a second and run again, or name another folder with --to.")
+    partial = final.with_name(f"{final.name}.{os.getpid()}{_PARTIAL}")
+    try:
+        _write(warehouse, partial, now, progress)
+        partial.replace(final)
+    except BaseException:
+        # A disk that is full would stay so.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync(folder)
+    logger.info("backed up %s into %s", warehouse.engine, final)
+    return final
+
+
+def _write(warehouse: Warehouse, partial: Path, now: datetime, progress: Progress) -> None:
+    """A whole backup, its manifest last, durable before it gets its name."""
     with warehouse.read() as con:
+        version = schema.current_version(con)
+        if not version:
+            raise StoreError(f"{warehouse.engine} holds no store yet. `barograph run` or `barograph import` makes it.")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
         database = _database(con)
         names = shape(con, database)
-        told = {"barograph": version("barograph"), "schema": schema.current_version(con), "made_at": now.isoformat()}
         found = {}
         for n, (table, columns) in enumerate(names.items()):
             progress("back up", n, len(names))
@@ -77,13 +97,12 @@ def back_up(warehouse: Warehouse, folder: Path, progress: Progress = silent) -> 
             one = digest(con, database, table, columns)
             found[table] = {"rows": one.rows, "digest": str(one)}
     for table, row in found.items():
+        sync(partial / f"{table}.parquet")
         row["sha256"] = _sha256(partial / f"{table}.parquet")
-    document = json.dumps({**told, "tables": found}, indent=2, sort_keys=True)
-    (partial / _MANIFEST).write_text(document + "\n", encoding="utf-8")
-    partial.replace(final)
+    told = {"barograph": release("barograph"), "schema": version, "made_at": now.isoformat(), "tables": found}
+    write_safely(partial / _MANIFEST, (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
+    sync(partial)
     progress("back up", len(names), len(names))
-    logger.info("backed up %s into %s", warehouse.engine, final)
-    return final
 
 
 def manifest(backup: Path) -> Manifest:
@@ -159,16 +178,22 @@ def backups(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if _NAME.fullmatch(path.name)) if folder.is_dir() else []
 
 
-def retire(folder: Path, keep: int) -> int:
+def retire(folder: Path, keep: int, now: datetime) -> int:
     """Remove all but the newest `keep` backups, and what was left of those that were killed; answers how many."""
     old = backups(folder)[:-keep]
     for path in old:
-        # Its manifest first: what is half removed is no backup.
-        (path / _MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
     for left in [*folder.glob(f"*{_PARTIAL}"), *folder.glob("restore-test-*")]:
-        shutil.rmtree(left, ignore_errors=True)
+        # A younger one may be another process that is at it.
+        if left.stat().st_mtime < (now - _AT_IT).timestamp():
+            shutil.rmtree(left, ignore_errors=True)
     return len(old)
+
+
+def remove(backup: Path) -> None:
+    """Remove a backup, its manifest first: what is half removed is no backup."""
+    (backup / _MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
 def _database(con: duckdb.DuckDBPyConnection) -> str:

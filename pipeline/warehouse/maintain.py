@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from pipeline.context import Context, Report, reporting
+from pipeline.errors import BarographError
 from pipeline.warehouse import backup as backups
 from pipeline.warehouse.compact import compact
 from pipeline.warehouse.retention import apply, limits
@@ -39,11 +41,20 @@ def maintain(context: Context, *, backup: bool = True) -> Report:
             report.add(name, n)
         if backup and settings.backups:
             made = backups.back_up(context.warehouse, settings.backups, context.progress)
-            proven = backups.prove(made, context.progress)
+            proven = _proven(made, context)
             report.add("backup_rows", proven.rows)
-            report.add("backups_removed", backups.retire(settings.backups, settings.backups_kept))
+            report.add("backups_removed", backups.retire(settings.backups, settings.backups_kept, now))
             report.notes.append(f"{made}: restored into a scratch folder, {len(proven.tables)} tables equal")
         elif backup:
             report.notes.append("no backup: name a folder with `[maintain] backups`")
         logger.info("maintain: %s", report.counts)
     return report
+
+
+def _proven(made: Path, context: Context) -> backups.Manifest:
+    try:
+        return backups.prove(made, context.progress)
+    except (BarographError, OSError):
+        # One every day would fill the disk, and in time put those that were proved out of the folder.
+        backups.remove(made)
+        raise

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.durable import sync
 from pipeline.warehouse.engines import DuckDBFile, quoted
 from pipeline.warehouse.store import Warehouse
 
@@ -54,6 +55,7 @@ def rewritten(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         con.execute("DETACH fresh")
         # We still hold the lock of the old file: whoever waits for it opens the new one.
         fresh.replace(path)
+        sync(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
         Path(f"{fresh}.wal").unlink(missing_ok=True)

@@ -59,6 +59,13 @@ def test_a_store_through_all_five_commands(barograph: Run, tmp_path: Path) -> No
     assert contents(Warehouse("duckdb:moved.duckdb", lambda: NOON)) == before
 
 
+def test_a_store_is_backed_up_as_it_stands_before_an_upgrade(barograph: Run, tmp_path: Path) -> None:
+    store_of(f"duckdb:{tmp_path / 'here.duckdb'}", 9, only=("feeds",))
+    made = json.loads(barograph("backup", "--to", "backups", "--json").output)
+    assert (made["schema"], made["tested"]) == (9, True)
+    assert json.loads(barograph("upgrade", "--json").output)["ran"][0] == "0010_configurations"
+
+
 def test_maintain_says_what_it_did_for_programs(barograph: Run) -> None:
     told = json.loads(barograph("maintain", "--json").output)
     assert told["rows_removed"] == 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.context import utc_now
-from pipeline.errors import InputError, SchemaTooNew, StoreError
+from pipeline.errors import InputError, SchemaTooNew, StoreBusy, StoreError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.backup import back_up, backups, manifest, prove, restore, retire
 from tests.conftest import MovableClock
@@ -109,9 +111,9 @@ def test_a_backup_of_a_later_version_is_refused(filled: Warehouse, tmp_path: Pat
 def test_a_backup_taken_while_writers_run_holds_whole_transactions(warehouse_setting: str, tmp_path: Path) -> None:
     warehouse = Warehouse(warehouse_setting, utc_now, lock_timeout_s=60)
     warehouse.prepare()
-    stop = threading.Event()
+    stop, running = threading.Event(), threading.Event()
 
-    def write() -> None:
+    def write() -> int:
         n = 0
         while not stop.is_set():
             rows = [pa.table({"fetch_id": [f"{n}-{i}" for i in range(7)]}), pa.table({"import_id": [str(n)]})]
@@ -122,16 +124,21 @@ def test_a_backup_taken_while_writers_run_holds_whole_transactions(warehouse_set
                 ),
             )
             n += 1
+            if n == 3:
+                running.set()
+        return n
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        made = back_up(warehouse, tmp_path / "backups")
-    finally:
-        stop.set()
-        writer.join(60)
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            assert running.wait(60)
+            made = back_up(warehouse, tmp_path / "backups")
+        finally:
+            stop.set()
+        written = writer.result(60)
     held = prove(made).tables
     assert held["fetches"].rows == 7 * held["imports"].rows
+    assert 3 <= held["imports"].rows <= written
 
 
 def die_while_backing_up(setting: str, folder: str) -> None:
@@ -150,9 +157,45 @@ def test_one_that_was_killed_is_no_backup_and_is_cleared_away(filled: Warehouse,
     assert process.exitcode == -signal.SIGKILL
     assert list(folder.iterdir()) != []
     assert backups(folder) == []
+    (left,) = folder.iterdir()
     made = back_up(filled, folder)
-    assert retire(folder, 3) == 0
+    now = utc_now()
+    assert retire(folder, 3, now) == 0
+    assert set(folder.iterdir()) == {left, made}, "as young as this, another process may be at it"
+    assert retire(folder, 3, now + timedelta(days=2)) == 0
     assert list(folder.iterdir()) == [made]
+
+
+def test_one_that_fails_leaves_nothing(filled: Warehouse, tmp_path: Path) -> None:
+    def full(what: str, done: int, total: int | None) -> None:
+        if done == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        back_up(filled, tmp_path / "backups", full)
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_what_is_no_store_yet_is_not_backed_up(tmp_path: Path) -> None:
+    empty = Warehouse(f"duckdb:{tmp_path / 'empty.duckdb'}", lambda: NOON)
+    with empty.exclusive():
+        pass
+    with pytest.raises(StoreError, match="holds no store yet"):
+        back_up(empty, tmp_path / "backups")
+
+
+def test_every_file_is_durable_before_the_backup_has_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, folder, synced = store_of(f"duckdb:{tmp_path / 'store.duckdb'}", only=("feeds",)), tmp_path / "b", []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd)))
+    made = back_up(warehouse, folder)
+    *before, last = synced
+    assert last == folder
+    assert {path.name for path in made.glob("*.parquet")} <= {path.name for path in before}
+    assert before[-1].name.startswith(made.name)
+    assert before[-1].suffix == ".partial"
 
 
 def test_the_newest_are_kept(tmp_path: Path, clock: MovableClock) -> None:
@@ -162,8 +205,8 @@ def test_the_newest_are_kept(tmp_path: Path, clock: MovableClock) -> None:
     for _ in range(3):
         made.append(back_up(warehouse, tmp_path / "backups"))
         clock.now += timedelta(days=1)
-    assert retire(tmp_path / "backups", 2) == 1
+    assert retire(tmp_path / "backups", 2, clock.now) == 1
     assert backups(tmp_path / "backups") == made[1:]
     clock.now -= timedelta(days=1)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(StoreBusy, match="is there already"):
         back_up(warehouse, tmp_path / "backups")

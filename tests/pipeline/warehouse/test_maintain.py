@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import duckdb
 import pytest
 
 from pipeline.context import Context
-from pipeline.errors import SettingsError
+from pipeline.errors import InputError, SettingsError
 from pipeline.settings import Maintain, Settings, load
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.backup import backups, prove
@@ -121,6 +122,19 @@ def test_what_was_kept_long_enough_goes_and_what_an_incident_cites_stays(tmp_pat
     assert prove(made).rows == report.counts["backup_rows"]
     assert maintain(context, backup=False).counts == {"rows_removed": 0}
     check(context)
+
+
+def test_a_backup_that_cannot_be_proved_does_not_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    context = context_of(f"duckdb:{tmp_path / 's.duckdb'}", backups=folder)
+
+    def damage(what: str, done: int, total: int | None) -> None:
+        for path in folder.glob("*Z/articles.parquet"):
+            path.write_bytes(b"")
+
+    with pytest.raises(InputError, match=r"articles\.parquet is missing or damaged"):
+        maintain(replace(context, progress=damage))
+    assert list(folder.iterdir()) == []
 
 
 def test_by_default_articles_and_points_are_kept_for_ever(tmp_path: Path) -> None:
