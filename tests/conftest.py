@@ -78,8 +78,9 @@ def postgres_dsn() -> Iterator[str]:
 
 
 @pytest.fixture
-def lake_setting(postgres_dsn: str, tmp_path: Path) -> str:
+def lake_setting(request: pytest.FixtureRequest, postgres_dsn: str, tmp_path: Path) -> str:
     """A `[store] warehouse` setting for an empty DuckLake on its own PostgreSQL database."""
+    assert request.node.get_closest_marker("postgres"), "who leaves PostgreSQL out must be able to: mark the test"
     name = "lake_" + uuid.uuid4().hex[:12]
     programs = postgres.bindir()
     assert programs is not None

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.ports import free_port
+
 __all__ = ["Airflow", "alive", "listening", "session_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,7 @@ class Airflow:
     """One local Airflow with our DAGs, all of them paused at first."""
 
     def __init__(self, home: Path, config: Path, at_once: int) -> None:
-        port = _free_port()
+        port = free_port()
         self.home = home
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v2", timeout=120, trust_env=False)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
@@ -175,9 +176,3 @@ def session_of(pid: int) -> int | None:
         return os.getsid(pid)
     except (ProcessLookupError, PermissionError):
         return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,7 @@ _HOLD = "import sys, duckdb; con = duckdb.connect(sys.argv[1]); print('held', fl
 
 @contextmanager
 def held(path: Path) -> Iterator[int]:
-    """The id of the process that holds `path` read-write."""
+    """The id of the process that holds the store at `path` read-write."""
     command = [sys.executable, "-c", _HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

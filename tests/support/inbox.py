@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from tests.support.ports import free_port
 
 __all__ = ["Inbox", "mail_server"]
 
@@ -31,9 +32,7 @@ class Inbox:
 @contextmanager
 def mail_server() -> Iterator[tuple[Inbox, int]]:
     """A real SMTP server on a free port of 127.0.0.1, and its inbox."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     handler = Inbox()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the server's own use of asyncio, not ours

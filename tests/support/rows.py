@@ -1,4 +1,4 @@
-"""Rows for the base tables, put in straight through the warehouse, for tests of one stage alone."""
+"""Rows of the base tables, put in and read straight through the warehouse, for tests of one stage alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.context import Context
 from pipeline.warehouse import Warehouse
 
-__all__ = ["add_articles", "add_mentions"]
+__all__ = ["add_articles", "add_mentions", "rows"]
 
 UTC_US = pa.timestamp("us", tz="UTC")
 
@@ -53,3 +54,9 @@ def add_mentions(warehouse: Warehouse, mentions: Sequence[tuple[str, str, float]
     )
     keys = ["article_id", "revision", "entity_id", "linker_version"]
     warehouse.transact("mentions", lambda tx: tx.insert_new("mentions", table, keys))
+
+
+def rows(context: Context, sql: str) -> list[tuple[Any, ...]]:
+    """What the store answers."""
+    with context.warehouse.read() as con:
+        return con.execute(sql).fetchall()

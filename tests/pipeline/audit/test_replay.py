@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audit import Case, Checked, Verdict, replay
-from pipeline.audit.case import Piece
+from pipeline.audit import Checked, Verdict, replay
 from pipeline.context import Context
-from tests.pipeline.audit.world import RULES, cases, cycle, generate, grow, store
+from tests.pipeline.audit.world import RULES, cases, changed, cycle, generate, grow, store
 from tests.pipeline.notify.world import Memory
 
 
@@ -67,20 +66,6 @@ def test_the_evidence_names_who_wrote_the_rule_and_what_was_in_force(context: Co
     articles = [piece.told() for piece in share.evidence if piece.kind == "article"]
     assert {a["role"] for a in articles} == {"negative", "counter"}, "the non-negative ones too"
     assert {"rates", "rho", "calibration"} <= share.evidence[0].told()["fit"]["parameters"].keys()
-
-
-def changed(case: Case, kind: str, change: Callable[[str], str]) -> Case:
-    """The case as somebody with write access to the store might leave it, sha256 and all."""
-    import hashlib
-
-    rows: list[Piece] = []
-    previous = ""
-    for piece in case.evidence:
-        payload = change(piece.payload) if piece.kind == kind else piece.payload
-        digest = hashlib.sha256((previous + payload).encode()).hexdigest()
-        rows.append(replace(piece, payload=payload, sha256=digest, previous_sha256=previous))
-        previous = digest
-    return replace(case, evidence=rows)
 
 
 def test_a_changed_row_breaks_the_chain(context: Context) -> None:

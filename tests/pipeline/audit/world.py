@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from tests.pipeline.detect.world import NOON, ordinary, stories
 from tests.pipeline.notify.world import Memory
 from tests.pipeline.seeds import Piece, activate_model, insert, put
 
-__all__ = ["MINUTE", "RULES", "bankruptcy", "cases", "cycle", "generate", "grow", "incident_ids", "store"]
+__all__ = ["MINUTE", "RULES", "bankruptcy", "cases", "changed", "cycle", "generate", "grow", "incident_ids", "store"]
 
 MINUTE = timedelta(minutes=1)
 RULES = """
@@ -142,3 +145,14 @@ def cases(context: Context, rule: str | None = None) -> list[Case]:
     ids = incident_ids(context, rule)
     with context.warehouse.read() as con:
         return [read(con, one) for one in ids]
+
+
+def changed(case: Case, kind: str, change: Callable[[str], str]) -> Case:
+    """The case as somebody with write access to the store might leave it, sha256 and all."""
+    evidence, previous = [], ""
+    for piece in case.evidence:
+        payload = change(piece.payload) if piece.kind == kind else piece.payload
+        digest = hashlib.sha256((previous + payload).encode()).hexdigest()
+        evidence.append(replace(piece, payload=payload, sha256=digest, previous_sha256=previous))
+        previous = digest
+    return replace(case, evidence=evidence)

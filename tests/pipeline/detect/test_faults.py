@@ -19,8 +19,9 @@ from tests.conftest import MovableClock
 from tests.pipeline.audit.world import RULES, bankruptcy, store
 from tests.pipeline.detect.world import NOON
 from tests.pipeline.seeds import activate_model, put
-from tests.pipeline.warehouse.test_contract import hold
 from tests.support.canonical import canonical
+from tests.support.holder import held
+from tests.support.rows import rows
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -65,11 +66,6 @@ def seeded(at: Path) -> tuple[Context, MovableClock]:
     return context, clock
 
 
-def rows(context: Context, sql: str) -> list[tuple[Any, ...]]:
-    with context.warehouse.read() as con:
-        return con.execute(sql).fetchall()
-
-
 def steps(context: Context) -> list[tuple[Any, ...]]:
     return rows(context, "SELECT action, reason FROM incident_events ORDER BY happened_at, incident_id, seq")
 
@@ -106,15 +102,10 @@ def test_the_store_fails_at_every_kth_call_and_the_next_pass_ends_with_the_same_
 
 def test_a_held_store_is_waited_for_and_then_nothing_is_half_done(tmp_path: Path) -> None:
     context, _ = seeded(tmp_path)
-    held, release = SPAWN.Event(), SPAWN.Event()
-    holder = SPAWN.Process(target=hold, args=(context.settings.store.warehouse, held, release))
-    holder.start()
-    assert held.wait(60)
     hurried = Warehouse(context.settings.store.warehouse, context.clock, 0.3)
-    with pytest.raises(StoreBusy, match=rf"PID {holder.pid}"):
+    path = Path(context.settings.store.warehouse.removeprefix("duckdb:"))
+    with held(path) as pid, pytest.raises(StoreBusy, match=rf"PID {pid}"):
         detect.run(Context(context.settings, hurried, context.clock))
-    release.set()
-    holder.join(60)
     assert steps(context) == []
     detect.run(context)
     assert [action for action, _ in steps(context)] == ["open", "fire"]

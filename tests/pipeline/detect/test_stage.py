@@ -17,6 +17,7 @@ from pipeline.context import Context
 from tests.conftest import MovableClock
 from tests.pipeline.detect.world import NOON, ordinary, stories
 from tests.pipeline.seeds import Piece, activate_model, insert, put
+from tests.support.rows import rows
 
 RULES = """
 [[rule]]
@@ -68,11 +69,6 @@ def ready(context: Context) -> Context:
     ]
     insert(context.warehouse, "catalogue", "entities", names, ["entity_id"])
     return context
-
-
-def rows(context: Context, sql: str) -> list[tuple[Any, ...]]:
-    with context.warehouse.read() as con:
-        return con.execute(sql).fetchall()
 
 
 def incidents(context: Context) -> list[tuple[Any, ...]]:

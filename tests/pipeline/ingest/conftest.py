@@ -16,6 +16,7 @@ import pytest
 from pipeline.context import Context
 from pipeline.ingest.catalogue import CatalogueFeed, to_opml
 from pipeline.settings import Settings
+from tests.support.rows import rows
 
 RSS = (
     '<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>'
@@ -155,11 +156,6 @@ def with_ingest(context: Context, **changes: object) -> Context:
 def with_timeout(context: Context, seconds: float) -> Context:
     """The same context with another deadline per feed."""
     return with_ingest(context, timeout_s=seconds)
-
-
-def rows(context: Context, query: str) -> list[tuple[object, ...]]:
-    with context.warehouse.read() as con:
-        return con.execute(query).fetchall()
 
 
 def outcomes(context: Context) -> dict[str, tuple[str, str]]:

@@ -13,6 +13,7 @@ from pipeline.link import gazetteer
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests.conftest import MovableClock
+from tests.support.rows import rows
 
 ARCHIVED = datetime(2019, 5, 1, 9, tzinfo=UTC)
 
@@ -35,11 +36,6 @@ def add_article(
     if imported:
         rows = rows.append_column("known_at", pa.array([ARCHIVED], pa.timestamp("us", tz="UTC")))
     context.warehouse.transact("articles", lambda tx: tx.insert_new("articles", rows, ["article_id", "revision"]))
-
-
-def rows(context: Context, sql: str) -> list[tuple[object, ...]]:
-    with context.warehouse.read() as con:
-        return con.execute(sql).fetchall()
 
 
 def test_mentions_themes_and_entities_are_written_once(context: Context) -> None:

@@ -15,8 +15,7 @@ from pipeline.notify.channels import AlertmanagerChannel
 from tests.conftest import MovableClock
 from tests.support import alertmanager
 
-from .test_channels import outgoing
-from .world import article, decision, detection, fired, next_events, put, routed
+from .world import article, decision, detection, fired, next_events, outgoing, put, routed
 
 
 @pytest.fixture(scope="module")

@@ -18,21 +18,12 @@ from pipeline.context import Context
 from pipeline.errors import DeliveryFailed, RulesError
 from pipeline.notify import run
 from pipeline.notify.channels import AppriseChannel, FileChannel, channel_for
-from pipeline.notify.records import Outgoing, Reason
 from tests.conftest import MovableClock
 from tests.support.inbox import Inbox, mail_server
 
-from .world import article, decision, detection, fired, put, routed, rows
+from .world import article, decision, detection, fired, outgoing, put, routed, rows
 
 HOSTILE = "<script>alert(1)</script> [pay](https://evil.example) & \u202edrow\x07 @everyone"
-
-
-def outgoing(body: str = "First line\n    https://news.example/a", **changes: Any) -> Outgoing:
-    known: dict[str, Any] = {
-        "notification_id": "n" * 32, "receiver": "desk", "reason": Reason.FIRST, "severity": "warning",
-        "title": "[WARNING] Insurers", "body": body,
-    }  # fmt: skip
-    return Outgoing(**(known | changes))
 
 
 class Web:

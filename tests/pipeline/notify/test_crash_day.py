@@ -15,8 +15,7 @@ from pipeline import aggregate, detect, notify
 from pipeline.audit import Verdict, refit, replay
 from pipeline.context import Context
 from pipeline.detect.excess import excess_p
-from tests.pipeline.audit.test_replay import changed
-from tests.pipeline.audit.world import cases, store
+from tests.pipeline.audit.world import cases, changed, store
 from tests.pipeline.detect.world import NOON, stories
 from tests.pipeline.seeds import Piece, activate_model, put
 from tests.support.hooks import Hook, hook

@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from pipeline.context import Context
@@ -25,11 +24,11 @@ from pipeline.notify.channels import FileChannel, WebhookChannel
 from pipeline.notify.records import Outgoing
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
+from tests.support.holder import held
 from tests.support.hooks import hook
 from tests.support.killed import DyingWarehouse
 
-from .test_channels import outgoing
-from .world import NOW, detection, fired, put, routed, rows
+from .world import NOW, detection, fired, outgoing, put, routed, rows
 
 _COUNTING = threading.Lock()
 SPAWN = multiprocessing.get_context("spawn")
@@ -149,27 +148,12 @@ def test_a_file_on_a_full_disk_is_a_failure_that_is_tried_again() -> None:
         FileChannel(Path("/dev/full")).send(outgoing())
 
 
-def _hold(path: str, held: Any, let_go: Any) -> None:
-    con = duckdb.connect(path)
-    held.set()
-    let_go.wait(60)
-    con.close()
-
-
 def test_a_lock_that_is_held_says_who_holds_it_and_loses_nothing(context: Context) -> None:
     routed(context, BOTH)
     put(context.warehouse, [fired(detection())])
-    held, let_go = SPAWN.Event(), SPAWN.Event()
-    path = context.settings.store.warehouse.removeprefix("duckdb:")
-    process = SPAWN.Process(target=_hold, args=(path, held, let_go))
-    process.start()
-    try:
-        assert held.wait(60)
-        with pytest.raises(StoreBusy, match=str(process.pid)):
-            run(context_of(context.settings, timeout_s=0.5))
-    finally:
-        let_go.set()
-        process.join(60)
+    path = Path(context.settings.store.warehouse.removeprefix("duckdb:"))
+    with held(path) as pid, pytest.raises(StoreBusy, match=str(pid)):
+        run(context_of(context.settings, timeout_s=0.5))
     assert run(context).counts["sent"] == 2
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline.context import Context
 from pipeline.errors import DeliveryFailed
 from pipeline.incidents import Action, Detection, Event, Severity, fold, step
-from pipeline.notify.records import Outgoing
+from pipeline.notify.records import Outgoing, Reason
 from pipeline.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -48,6 +48,14 @@ def detection(key: str = "insurers", **changes: Any) -> Detection:
         "seen_until": NOW - timedelta(hours=12), "model_version": "tiny@1", "size": 14, "owners": 3,
     }  # fmt: skip
     return Detection(**(known | changes))
+
+
+def outgoing(body: str = "First line\n    https://news.example/a", **changes: Any) -> Outgoing:
+    known: dict[str, Any] = {
+        "notification_id": "n" * 32, "receiver": "desk", "reason": Reason.FIRST, "severity": "warning",
+        "title": "[WARNING] Insurers", "body": body,
+    }  # fmt: skip
+    return Outgoing(**(known | changes))
 
 
 def article(name: str, p_negative: float, **changes: Any) -> dict[str, Any]:

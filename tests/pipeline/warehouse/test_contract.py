@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from datetime import UTC, datetime
-from multiprocessing.synchronize import Barrier, Event
+from multiprocessing.synchronize import Barrier
 
 import pyarrow as pa
 import pytest
@@ -16,32 +16,15 @@ from pipeline.context import utc_now
 from pipeline.errors import SchemaTooNew, StoreBusy, StoreConflict, StoreError
 from pipeline.warehouse import Transaction, Warehouse
 from pipeline.warehouse.schema import migrations
+from tests.pipeline.warehouse.world import NOON, fetches, merge_same_keys
+from tests.support.holder import held
 
 SPAWN = multiprocessing.get_context("spawn")
-NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
-
-
-def fetches(ids: list[str], outcome: str = "new") -> pa.Table:
-    return pa.table({"fetch_id": ids, "outcome": [outcome] * len(ids)})
 
 
 def prepare_at_once(setting: str, start: Barrier) -> None:
     start.wait(60)
     Warehouse(setting, utc_now, lock_timeout_s=30).prepare()
-
-
-def merge_same_keys(setting: str, rounds: int) -> None:
-    """What each of four processes does at once: merge the same new keys, row group by row group."""
-    warehouse = Warehouse(setting, utc_now, lock_timeout_s=60)
-    for n in range(rounds):
-        rows = fetches([f"{n}-{i}" for i in range(50)], outcome=str(os.getpid()))
-        warehouse.transact("articles", lambda tx, rows=rows: tx.insert_new("fetches", rows, ["fetch_id"]))
-
-
-def hold(setting: str, held: Event, release: Event) -> None:
-    with Warehouse(setting, utc_now).write("articles"):
-        held.set()
-        release.wait(60)
 
 
 def write_and_die(setting: str, when: str) -> None:
@@ -133,6 +116,7 @@ def test_a_write_without_a_known_guard_is_refused(warehouse: Warehouse) -> None:
         pass
 
 
+@pytest.mark.postgres
 def test_two_writers_of_one_group_conflict_and_the_loser_repeats(lake_setting: str) -> None:
     """Only the lake lets two writers in at once; there the guard must make one of them lose."""
     warehouse = Warehouse(lake_setting, lambda: NOON)
@@ -189,16 +173,11 @@ def test_a_kill_around_the_commit_leaves_all_or_nothing(warehouse_setting: str, 
 def test_a_held_file_is_waited_for_a_bounded_time_and_the_holder_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
     setting = f"duckdb:{tmp_path / 'held.duckdb'}"
     Warehouse(setting, utc_now).prepare()
-    held, release = SPAWN.Event(), SPAWN.Event()
-    holder = SPAWN.Process(target=hold, args=(setting, held, release))
-    holder.start()
-    assert held.wait(60)
-    started = time.monotonic()
-    with pytest.raises(StoreBusy, match=rf"PID {holder.pid}.*run again"), Warehouse(setting, utc_now, 0.5).read():
-        pass
-    assert time.monotonic() - started < 10
-    release.set()
-    holder.join(60)
+    with held(tmp_path / "held.duckdb") as pid:
+        started = time.monotonic()
+        with pytest.raises(StoreBusy, match=rf"PID {pid}.*run again"), Warehouse(setting, utc_now, 0.5).read():
+            pass
+        assert time.monotonic() - started < 10
     with Warehouse(setting, utc_now, 10).read() as con:
         assert con.execute("SELECT count(*) FROM fetches").fetchone() == (0,)
 

@@ -16,9 +16,9 @@ from pipeline.errors import StoreBusy, StoreError, UsageError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.content import Digest
 from pipeline.warehouse.move import Piece, missing, move
-from tests.pipeline.warehouse.test_contract import hold, merge_same_keys
-from tests.pipeline.warehouse.world import NOON, contents, store_of
+from tests.pipeline.warehouse.world import NOON, contents, merge_same_keys, store_of
 from tests.support import s3
+from tests.support.holder import held
 
 SPAWN = multiprocessing.get_context("spawn")
 MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
@@ -102,14 +102,8 @@ def test_what_cannot_be_moved_is_told_and_left_alone(tmp_path: Path) -> None:
 def test_a_held_store_is_told_with_its_holder(tmp_path: Path) -> None:
     source = f"duckdb:{tmp_path / 'a.duckdb'}"
     store_of(source, only=("feeds",))
-    held, release = SPAWN.Event(), SPAWN.Event()
-    holder = SPAWN.Process(target=hold, args=(source, held, release))
-    holder.start()
-    assert held.wait(120)
-    with pytest.raises(StoreBusy, match=f"PID {holder.pid}"):
+    with held(tmp_path / "a.duckdb") as pid, pytest.raises(StoreBusy, match=f"PID {pid}"):
         move(source, f"duckdb:{tmp_path / 'b.duckdb'}")
-    release.set()
-    holder.join(60)
 
 
 def die_while_moving(source: str, target: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import duckdb
+import pyarrow as pa
 
+from pipeline.context import utc_now
 from pipeline.warehouse import Warehouse, schema
 from pipeline.warehouse.content import Digest, digest, shape
 
-__all__ = ["NOON", "contents", "fill", "store_of"]
+__all__ = ["NOON", "contents", "fetches", "fill", "merge_same_keys", "store_of"]
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 # What a value of row i looks like; strings and times differ from column to column and hold what is awkward.
@@ -58,3 +61,16 @@ def contents(warehouse: Warehouse) -> dict[str, Digest]:
         row = con.execute("SELECT current_database()").fetchone()
         assert row is not None
         return {table: digest(con, row[0], table, columns) for table, columns in shape(con, row[0]).items()}
+
+
+def fetches(ids: Sequence[str], outcome: str = "new") -> pa.Table:
+    """Rows of the table `fetches`."""
+    return pa.table({"fetch_id": list(ids), "outcome": [outcome] * len(ids)})
+
+
+def merge_same_keys(setting: str, rounds: int) -> None:
+    """What each of several processes does at once: merge the same new keys, row group by row group."""
+    warehouse = Warehouse(setting, utc_now, lock_timeout_s=60)
+    for n in range(rounds):
+        rows = fetches([f"{n}-{i}" for i in range(50)], outcome=str(os.getpid()))
+        warehouse.transact("articles", lambda tx, rows=rows: tx.insert_new("fetches", rows, ["fetch_id"]))
