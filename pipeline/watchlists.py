@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -78,6 +80,12 @@ class WatchLists:
     """All lists of a file."""
 
     lists: tuple[WatchList, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of what the lists hold, in whatever order it was written."""
+        held = sorted((one.name, one.owner, sorted(one.tier1), sorted(one.tier2)) for one in self.lists)
+        return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
     def tier_of(self, entity_id: str) -> int | None:
         """The best tier any list gives the entity; None when no list has it."""

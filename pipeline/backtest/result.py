@@ -104,6 +104,7 @@ class Result:
     rules: str
     rules_sha256: str
     watchlists: str
+    watchlists_sha256: str
     model_version: str
     trained_on: str
     start: datetime

@@ -64,6 +64,7 @@ class Session:
             rules.path,
             rules.sha256,
             ", ".join(one.name for one in watched.lists),
+            watched.sha256,
             self.model.model_version,
             trained_on(self.model.artifact),
             self.start,
@@ -104,10 +105,11 @@ class Session:
         return notes
 
     def keep(self, result: Result) -> str:
-        """Write a row of `backtests`; the same rules, model and span have one id. Answers it."""
+        """Write a row of `backtests`; the same rules, watch-lists, model and span have one id. Answers it."""
         backtest_id = hash_id(
-            result.rules_sha256, result.watchlists, result.model_version, self.start.isoformat(), self.end.isoformat()
-        )
+            result.rules_sha256, result.watchlists_sha256, result.model_version, self.start.isoformat(),
+            self.end.isoformat(),
+        )  # fmt: skip
         plain: dict[str, Any] = {
             "articles": result.articles,
             "late": result.late,

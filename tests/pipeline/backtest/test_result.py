@@ -44,7 +44,7 @@ def alert(rule: str, day: float, key: str = "co:a", title: str = "A title") -> A
 def result(*alerts: Alert, weeks: int = 4) -> Result:
     row = OfRule("r", "event", "entity", "", "", None, None, 3, None, len(alerts), 1.0, 1, 0, 2.0, {"error": 1})
     return Result(
-        "rules.toml", "s", "core", "m@1", "a set", START, START + timedelta(weeks=weeks), 100, 0, (row,), alerts
+        "rules.toml", "s", "core", "l", "m@1", "a set", START, START + timedelta(weeks=weeks), 100, 0, (row,), alerts
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.backtest.session import opened
 from pipeline.context import Context
 from pipeline.detect.rules import parse
 from pipeline.errors import InputError
+from pipeline.watchlists import WatchLists
 from tests.conftest import MovableClock
 from tests.pipeline.backtest.world import BAD, END, LISTS, RULES, START, bankruptcy, fill, played
 from tests.pipeline.detect.world import NOON
@@ -126,6 +128,13 @@ def test_the_store_keeps_what_came_out_once(filled: Context) -> None:
     assert rows[0][1:] == (START, END)
     assert json.loads(rows[0][0])["of_rules"][0]["alerts"] == 1
     assert written == (0,), "nothing is opened"
+
+
+def test_other_names_under_the_same_lists_are_another_backtest(filled: Context) -> None:
+    session = opened(filled, [(parse(RULES), LISTS)], START, END)
+    other = WatchLists((replace(LISTS.lists[0], tier2=frozenset({"co:b"})),))
+    ids = [session.keep(session.run(parse(RULES), lists, evidence=False)) for lists in (LISTS, other, LISTS)]
+    assert ids[0] == ids[2] != ids[1]
 
 
 @pytest.mark.parametrize(("start", "end"), [(END, START), (END + timedelta(days=400), None)])
