@@ -29,8 +29,8 @@ _CONFLICT = (
 )
 # A commit that cannot be written ends like one that lost a race (TransactionException): only its words tell.
 _FULL = ("could not write file", "no space left on device", "file too large", "disk quota exceeded")
-# A connection string as libpq reads it: words (a value may be quoted) or an address.
-_PASSWORD = re.compile(r"(password\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
+# A connection string as libpq reads it: words (a value may be quoted, in SQL twice) or an address.
+_PASSWORD = re.compile(r"(password\s*=\s*)(?:''(?:\\''|\\.|[^'\\])+''|'(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
 _USERINFO = re.compile(r"(\w+://)[^/\s]*@")
 _BUSY = ("could not set lock on file", "different configuration", "unique file handle conflict")
 _LAKES = ("ducklake:postgres:", "ducklake:duckdb:")
@@ -106,8 +106,10 @@ class DuckLake:
     def attach(self, con: duckdb.DuckDBPyConnection, name: str, *, read_only: bool, pinned: bool = False) -> None:
         """Attach the lake to a session as `name`; `pinned`: as it stands now, whatever others commit meanwhile."""
         kind, _, rest = self.catalogue.partition(":")
-        if kind == "duckdb":
-            Path(rest).parent.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            folders = [Path(rest).parent] if kind == "duckdb" else []
+            for folder in folders if "://" in self.data_path else [*folders, Path(self.data_path)]:
+                folder.mkdir(parents=True, exist_ok=True)
         for extension in ("ducklake", *(["postgres_scanner"] if kind == "postgres" else [])):
             con.execute(f"LOAD '{_extension(extension)}'")
         con.execute("SET TimeZone = 'UTC'")
@@ -144,26 +146,23 @@ def engine_for(setting: str) -> Engine:
     catalogue, mark, data_path = setting.removeprefix("ducklake:").partition("?data_path=")
     if not mark or not data_path:
         raise StoreError(f"ducklake:{_masked(catalogue)}: say where the Parquet goes: …?data_path=/shared/barograph")
-    if "://" not in data_path:
-        Path(data_path).mkdir(parents=True, exist_ok=True)
     return DuckLake(catalogue, data_path)
 
 
 def translated(error: duckdb.Error, engine: Engine) -> StoreError:
     """Our error for one of DuckDB's: busy, conflict, or what it says, each with what to do."""
-    text = str(error)
-    lower = text.lower()
+    # DuckDB repeats the address that it was given, password included.
+    text = _masked(str(error))
+    said, lower = text.partition("\n")[0], text.lower()
     if any(mark in lower for mark in _BUSY):
         held = _HOLDER.search(text)
         holder = f"{held['program']} (PID {held['pid']})" if held else "this process, in another mode"
         return StoreBusy(f"{engine} is held by {holder}. Wait for it to end, or stop it, and run again.")
     if any(mark in lower for mark in _FULL):
-        return StoreError(
-            f"{engine} cannot be written: {text.splitlines()[0]}. Nothing of this was kept; make room, and run again."
-        )
+        return StoreError(f"{engine} cannot be written: {said}. Nothing of this was kept; make room, and run again.")
     made_meanwhile = "failed to initialize ducklake" in lower and "already exists" in lower
     if made_meanwhile or isinstance(error, duckdb.TransactionException) or any(mark in lower for mark in _CONFLICT):
-        return StoreConflict(f"{engine}: another writer committed first: {text.splitlines()[0]}")
+        return StoreConflict(f"{engine}: another writer committed first: {said}")
     if "unable to connect to postgres" in lower or "connection to server" in lower:
         return StoreError(f"{engine}: PostgreSQL does not answer. Is it running, and is the address right?")
     if "replaying wal" in lower:
@@ -174,10 +173,10 @@ def translated(error: duckdb.Error, engine: Engine) -> StoreError:
         )
     if isinstance(error, duckdb.HTTPException):
         return StoreError(
-            f"{engine}: the object store does not answer as it should ({text.splitlines()[0]})."
+            f"{engine}: the object store does not answer as it should ({said})."
             " Check the bucket, AWS_ENDPOINT_URL and the credentials (AWS_ACCESS_KEY_ID, …)."
         )
-    return StoreError(f"{engine}: {text.splitlines()[0]}")
+    return StoreError(f"{engine}: {said}")
 
 
 def quoted(text: str) -> str:

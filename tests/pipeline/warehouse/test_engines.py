@@ -36,6 +36,33 @@ def test_an_address_without_a_data_path_is_refused_without_its_password(dsn: str
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("dsn", ADDRESSES)
+@pytest.mark.parametrize(
+    "error",
+    [
+        'Existing DuckLake at metadata catalog "postgres:{}" does not exist - and creating a new one is disabled',
+        "transaction conflict in postgres:{}",
+        "could not write file of postgres:{}",
+        "Parser Error: ATTACH 'ducklake:postgres:{}'",
+    ],
+)
+def test_what_the_database_says_is_told_without_the_password_that_it_repeats(dsn: str, error: str) -> None:
+    said = error.format(dsn.replace("'", "''") if "ATTACH" in error else dsn)
+    told = str(translated(duckdb.Error(said), engine_for("duckdb:news.duckdb")))
+    assert "hunter2" not in told
+    assert " more'" not in told
+    assert "***" in told
+
+
+def test_a_lake_that_cannot_be_attached_is_told_without_the_password(tmp_path: Path, clock: MovableClock) -> None:
+    duckdb.connect(tmp_path / "password=hunter2").close()
+    lake = Warehouse(f"ducklake:duckdb:{tmp_path / 'password=hunter2'}?data_path={tmp_path / 'parquet'}", clock)
+    with pytest.raises(StoreError, match="Existing DuckLake at metadata catalog") as refused, lake.read():
+        pass
+    assert "hunter2" not in str(refused.value)
+    assert not (tmp_path / "parquet").exists(), "who only reads makes nothing"
+
+
 def test_a_flipped_bit_in_the_log_is_one_line_that_says_what_to_do(tmp_path: Path, clock: MovableClock) -> None:
     Warehouse(f"duckdb:{tmp_path / 'a.duckdb'}", clock).prepare()
     with duckdb.connect(tmp_path / "a.duckdb") as con:
