@@ -17,10 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from pipeline import logs
+from pipeline import settings as settings_file
 from pipeline.context import Context, open_context
-from pipeline.settings import Log
+from pipeline.settings import Log, Settings
 
-__all__ = ["ConfigOption", "JsonOption", "emit", "err", "log_as", "name_config", "opened", "out"]
+__all__ = ["ConfigOption", "JsonOption", "emit", "err", "log_as", "name_config", "opened", "out", "settings_of"]
 
 # No markup: a path, a title or "[link] entities" is printed as it is.
 out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -55,6 +56,17 @@ def name_config(config: Path | None) -> None:
 def config_path(config: Path | None) -> Path | None:
     """The settings file of this call: named after the command, before it, or (None) the default."""
     return config or _named
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings alone, for commands that do not open the store; logging set up as they say.
+
+    Raises:
+        SettingsError: a key or value cannot be used.
+    """
+    settings = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
+    log_as(settings.log)
+    return settings
 
 
 @contextmanager

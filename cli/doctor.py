@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, opened
+from cli.common import ConfigOption, JsonOption, config_path, emit, settings_of
 from pipeline.doctor import Check, State, examine
 from pipeline.errors import BarographError
 
@@ -48,10 +48,9 @@ def _channels(config: Path | None) -> Iterator[Check]:
     from cli.routes import sent_to_all
 
     try:
-        with opened(config) as context:
-            for receiver, address, error in sent_to_all(context):
-                state = State.OK if error is None else State.WRONG
-                todo = "" if error is None else "Mend it in routes.toml, then `barograph routes test --receiver NAME`."
-                yield Check(f"channel: {receiver}", state, address if error is None else f"{address}: {error}", todo)
+        for receiver, address, error in sent_to_all(settings_of(config)):
+            state = State.OK if error is None else State.WRONG
+            todo = "" if error is None else "Mend it in routes.toml, then `barograph routes test --receiver NAME`."
+            yield Check(f"channel: {receiver}", state, address if error is None else f"{address}: {error}", todo)
     except BarographError as error:
         yield Check("channels", State.WRONG, str(error))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import ConfigOption, bars, config_path, opened, out
+from cli.common import ConfigOption, bars, opened, out, settings_of
 from cli.then import AsOfOption, moment
 from pipeline.errors import InputError, UsageError
 
@@ -117,11 +117,10 @@ def _unload(table: str, parts: Path, as_of: datetime | None, config: Path | None
 def _unload_snapshot(table: str, parts: Path, config: Path | None) -> str:
     import pyarrow.parquet as pq
 
-    from pipeline import settings as settings_file
     from pipeline.publish.snapshot import Snapshot
 
     # The settings alone: a snapshot is read without opening the store.
-    settings = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
+    settings = settings_of(config)
     snapshot = Snapshot.open(settings.store.published)
     rows = snapshot.arrow(table)
     pq.write_table(rows, parts, compression="zstd")

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, err, out
-from pipeline import settings as settings_file
+from cli.common import ConfigOption, JsonOption, emit, err, out, settings_of
 from pipeline.link import open_linker
 from pipeline.link.sources import CONSTITUENTS, FILERS, LISTINGS
 
@@ -61,9 +60,7 @@ def _find(
     Example: barograph gazetteer find barclays
     """
     wanted = name.casefold()
-    gazetteer = open_linker(
-        settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities
-    ).gazetteer
+    gazetteer = open_linker(settings_of(config).link.entities).gazetteer
     rows = [
         {"entity_id": e.entity_id, "name": e.name, "kind": e.kind, "sector": e.sector, "country": e.country,
          "parent": e.parent, "tickers": " ".join(e.tickers), "aliases": " | ".join(e.aliases)}
@@ -86,7 +83,7 @@ def _try(
 
     Example: barograph gazetteer try "Regulator fines HSBC over money laundering"
     """
-    linker = open_linker(settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).link.entities)
+    linker = open_linker(settings_of(config).link.entities)
     linked = linker.link(text, when=day.date() if day else None)
     themes: dict[str, list[str]] = {}
     for entity_id, theme in linked.themes:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, config_path, opened, out
-from pipeline import settings as settings_file
+from cli.common import ConfigOption, opened, out, settings_of
 from pipeline.metrics import FILE, exposition, read
 
 __all__ = ["register"]
@@ -36,6 +35,6 @@ def _metrics(
         return
     from pipeline.metrics.endpoint import serve
 
-    settings = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
+    settings = settings_of(config)
     file: Path = settings.store.published / FILE
     serve(file, host, port, on_ready=lambda address: out.print(f"the metrics are at {address} (stop with Ctrl-C)"))

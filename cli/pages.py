@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, config_path, out
-from pipeline import settings as settings_file
-from pipeline.settings import Settings
+from cli.common import ConfigOption, out, settings_of
 
 __all__ = ["register"]
 
@@ -26,12 +23,7 @@ def _dashboard(host: HostOption = None, port: PortOption = None, config: ConfigO
     """Serve the dashboard from the published snapshot, until stopped. Example: barograph dashboard --port 8051"""
     from dashboards.serve import serve
 
-    settings = _settings(config)
+    settings = settings_of(config)
     asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"dashboard": settings.dashboard.model_copy(update=asked)})
     serve(settings, on_ready=lambda address: out.print(f"the dashboard is at {address} (stop with Ctrl-C)"))
-
-
-def _settings(config: Path | None) -> Settings:
-    """The settings alone: pages never open the store."""
-    return settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.common import ConfigOption, config_path, out
+from cli.common import ConfigOption, out, settings_of
 from pipeline import settings as settings_file
 from pipeline.errors import DeliveryFailed, InputError, UsageError
+from pipeline.local_time import is_zone
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _report(
     from dashboards.report import daily, last_day
     from pipeline.publish.snapshot import Snapshot
 
-    settings = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
+    settings = settings_of(config)
     zone = _zone(tz or settings.report.zone)
     receivers = tuple(receiver or (settings.report.receivers if mail else ()))
     if mail and not receivers:
@@ -99,10 +100,9 @@ def _mail(settings: Settings, receivers: Sequence[str], view: View, day: date, t
 
 
 def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(f"{name!r} is no time zone; write one such as Europe/London or America/New_York.") from error
+    if not is_zone(name):
+        raise UsageError(f"{name!r} is no time zone; write one such as Europe/London or America/New_York.")
+    return ZoneInfo(name)
 
 
 def _day(text: str) -> date:

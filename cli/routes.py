@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, emit, opened, out
-from pipeline.context import Context
+from cli.common import ConfigOption, JsonOption, emit, out, settings_of
+from pipeline.context import utc_now
 from pipeline.errors import DeliveryFailed, InputError
+from pipeline.logs import new_run_id
+
+if TYPE_CHECKING:
+    from pipeline.notify.channels import Channel
+    from pipeline.notify.routes import Route, Routes
+    from pipeline.settings import Settings
 
 __all__ = ["register", "sent_to_all"]
 
@@ -34,31 +41,24 @@ def _test(
 
     Examples: barograph routes test · barograph routes test --label severity=critical --label kind=event
     """
-    from pipeline.notify.channels import channels_for
-    from pipeline.notify.routes import DEAD_LETTERS, Route, load
-    from pipeline.settings import file_or_default
-
-    with opened(config) as context:
-        path = file_or_default(context.settings.notify.routes)
-        routes = load(path)
-        channels = channels_for(routes, context.settings.store.published.parent, path)
-        # The file of dead letters is ours, not the user's.
-        chosen: dict[str, Route | None] = dict.fromkeys(a for a in routes.addresses if a != DEAD_LETTERS)
-        if label:
-            chosen = {match.address: match.route for match in routes.matching(_labels(label))}
-        if receiver is not None:
-            chosen = {a: r for a, r in chosen.items() if a in routes.by_receiver.get(receiver, ())}
-            if not chosen:
-                raise InputError(f"{path}: no address of a receiver {receiver!r} is meant. Look at [receivers.NAME].")
-        rows: list[dict[str, Any]] = []
-        for address, route in chosen.items():
-            row: dict[str, Any] = {"receiver": address, "address": channels[address].describe()}
-            if route is not None:
-                row |= _told(route)
-            if send or (send is None and not label):
-                error = _sent(context, address, channels[address])
-                row |= {"ok": error is None, "error": error}
-            rows.append(row)
+    settings = settings_of(config)
+    path, routes, channels = _configured(settings)
+    chosen: dict[str, Route | None] = dict.fromkeys(channels)
+    if label:
+        chosen = {match.address: match.route for match in routes.matching(_labels(label))}
+    if receiver is not None:
+        chosen = {a: r for a, r in chosen.items() if a in routes.by_receiver.get(receiver, ())}
+        if not chosen:
+            raise InputError(f"{path}: no address of a receiver {receiver!r} is meant. Look at [receivers.NAME].")
+    rows: list[dict[str, Any]] = []
+    for address, route in chosen.items():
+        row: dict[str, Any] = {"receiver": address, "address": channels[address].describe()}
+        if route is not None:
+            row |= _told(route)
+        if send or (send is None and not label):
+            error = _sent(settings, address, channels[address])
+            row |= {"ok": error is None, "error": error}
+        rows.append(row)
     nobody = "nobody would be told: no route matches these labels" if label else f"{path}: no receivers"
     columns = [name for name in (*_COLUMNS, "ok", "error") if any(name in row for row in rows)]
     emit(rows, columns, as_json=as_json, empty=nobody)
@@ -99,36 +99,48 @@ def _labels(given: list[str]) -> Mapping[str, str]:
     return found
 
 
-def sent_to_all(context: Context) -> Iterator[tuple[str, str, str | None]]:
+def sent_to_all(settings: Settings) -> Iterator[tuple[str, str, str | None]]:
     """Send a test message to every address of routes.toml: its name, where it leads (masked), what went wrong or None.
 
     Raises:
         RulesError: routes.toml cannot be used.
     """
+    for address, channel in _configured(settings).channels.items():
+        yield address, channel.describe(), _sent(settings, address, channel)
+
+
+class _Configured(NamedTuple):
+    """routes.toml (where it lies, what it says) and the channel of each address in it."""
+
+    path: Path
+    routes: Routes
+    channels: Mapping[str, Channel]
+
+
+def _configured(settings: Settings) -> _Configured:
     from pipeline.notify.channels import channels_for
     from pipeline.notify.routes import DEAD_LETTERS, load
     from pipeline.settings import file_or_default
 
-    path = file_or_default(context.settings.notify.routes)
+    path = file_or_default(settings.notify.routes)
     routes = load(path)
-    channels = channels_for(routes, context.settings.store.published.parent, path)
-    for address in routes.addresses:
-        if address != DEAD_LETTERS:
-            yield address, channels[address].describe(), _sent(context, address, channels[address])
+    channels = channels_for(routes, settings.store.published.parent, path)
+    # The file of dead letters is ours, not the user's.
+    return _Configured(path, routes, {a: channels[a] for a in routes.addresses if a != DEAD_LETTERS})
 
 
-def _sent(context: Context, address: str, channel: Any) -> str | None:
+def _sent(settings: Settings, address: str, channel: Channel) -> str | None:
     from pipeline.notify.records import Outgoing, Reason
 
-    demo = "DEMO " if context.settings.demo else ""
+    demo = "DEMO " if settings.demo else ""
     message = Outgoing(
-        f"test-{context.run_id}",
+        f"test-{new_run_id()}",
         address,
         Reason.FIRST,
         "info",
         f"{demo}[TEST] Barograph can reach {address}",
         f"{demo}TEST: sent by `barograph routes test`. Nothing has happened.",
-        created_at=context.clock(),
+        created_at=utc_now(),
     )
     try:
         channel.send(message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, out
+from cli.common import ConfigOption, JsonOption, emit, out, settings_of
 
 if TYPE_CHECKING:
     from pipeline.detect.limits import Realised
@@ -43,7 +43,7 @@ def check(
     from pipeline.detect.checks import doubts
     from pipeline.detect.rules import Kind, load
 
-    known = settings.load(config_path(config) or settings.DEFAULT_CONFIG)
+    known = settings_of(config)
     found = load(file or settings.file_or_default(known.detect.rules))
     lists = watchlists.load(settings.file_or_default(known.detect.watchlists))
     keys, lists, real = _store(known, lists)

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, config_path, emit, out
-from pipeline import settings as settings_file
+from cli.common import ConfigOption, JsonOption, emit, out, settings_of
 from pipeline.errors import InputError, UsageError
 
 __all__ = ["register"]
@@ -83,7 +82,7 @@ def _list(file: FileOption = None, config: ConfigOption = None, as_json: JsonOpt
 def _path(file: Path | None, config: Path | None) -> Path:
     if file:
         return file
-    path = settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG).dashboard.passwords
+    path = settings_of(config).dashboard.passwords
     if path is None:
         raise UsageError("no file is named: set [dashboard] passwords, or give --file.")
     return path

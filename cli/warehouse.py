@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import ConfigOption, JsonOption, bars, config_path, opened, out
+from cli.common import ConfigOption, JsonOption, bars, opened, out, settings_of
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Example: barograph warehouse upgrade
     """
-    warehouse = _store(_settings(config))
+    warehouse = _store(settings_of(config))
     ran = warehouse.prepare()
     with warehouse.read() as con:
         row = con.execute("SELECT max(version) FROM schema_version").fetchone()
@@ -92,7 +92,7 @@ def _backup(
     """
     from pipeline.warehouse import backup
 
-    settings = _settings(config)
+    settings = settings_of(config)
     folder = to or settings.maintain.backups
     if folder is None:
         raise UsageError("say where: --to FOLDER, or a folder in `[maintain] backups`.")
@@ -122,7 +122,7 @@ def _restore(
     """
     from pipeline.warehouse import backup
 
-    warehouse = _store(_settings(config), to)
+    warehouse = _store(settings_of(config), to)
     with bars() as progress:
         held = backup.restore(backup_folder, warehouse, replace=replace, progress=progress)
     told = {"store": str(warehouse.engine), "schema": held.schema, "tables": len(held.tables), "rows": held.rows}
@@ -151,12 +151,6 @@ def _migrate(
     told = {"tables": moved.tables, "rows": moved.rows, "rows_copied": moved.rows_copied}
     text = f"{moved.tables} tables, {moved.rows:,} rows equal ({moved.rows_copied:,} copied now)"
     _say(told, text + "\nput TO into `[store] warehouse` to work with it", as_json=as_json)
-
-
-def _settings(config: Path | None) -> Settings:
-    from pipeline import settings as settings_file
-
-    return settings_file.load(config_path(config) or settings_file.DEFAULT_CONFIG)
 
 
 def _store(settings: Settings, named: str | None = None) -> Warehouse:

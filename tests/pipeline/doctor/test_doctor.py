@@ -202,3 +202,17 @@ def test_the_command_says_what_is_wrong_sends_a_test_and_shows_no_secret(
     (channel,) = (check for name, check in rows.items() if name.startswith("channel: "))
     assert channel.state is State.WRONG, "nobody listens there"
     assert SECRET not in said.out + said.err
+
+
+def test_a_test_message_makes_no_store(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(installation, "weights", lambda settings: "not asked here: loading takes seconds")
+    monkeypatch.setenv(
+        "BAROGRAPH_STORE__WAREHOUSE", f"ducklake:duckdb:{folder}/new/lake?data_path={folder}/new/parquet"
+    )
+    monkeypatch.setattr(sys, "argv", ["barograph", "doctor", "--send", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "channel: " in capsys.readouterr().out
+    assert not (folder / "new").exists()
