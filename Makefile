@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types bench trial soak load airflow train clean
+.PHONY: help run demo test lint types bench trial soak load sbom airflow train clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,18 @@ RATE ?= 12
 ENGINE ?= ducklake
 load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=2 RATE=12 ENGINE=ducklake, or duckdb).
 	$(BIN)/python -m tests.soak.load --minutes $(or $(MINUTES),2) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
+
+# Its tools have a place of their own: with chardet, which they bring, feedparser would guess encodings otherwise. To hold
+# what the library wrote to its schema takes a minute, and tells of the library alone.
+TOOLS := build/sbom
+$(TOOLS)/bin/cyclonedx-py: constraints.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom
+	touch $@
+
+sbom: $(VENV)/.dev $(TOOLS)/bin/cyclonedx-py ## Write what is installed, with its licences, to build/sbom.json (CycloneDX).
+	$(TOOLS)/bin/cyclonedx-py environment --no-validate --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.json $(BIN)/python
 
 airflow: $(VENV)/.dev ## Start a local Airflow with our DAGs on 127.0.0.1:8085, until stopped.
 	$(BIN)/python docker/airflow_local.py

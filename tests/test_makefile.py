@@ -1,7 +1,8 @@
-"""The Makefile takes a variable from where people give one."""
+"""The Makefile takes a variable from where people give one, and keeps its tools out of our environment."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -30,3 +31,8 @@ def test_minutes_come_from_the_environment_or_the_command(
     command = ["make", "--dry-run", "--no-print-directory", target, *argument.split()]
     said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=30)
     assert re.findall(r"--minutes (\S+)", said.stdout) == [minutes]
+
+
+def test_no_package_is_here_that_would_guess_the_encoding_of_a_feed() -> None:
+    assert not [name for name in ("chardet", "cchardet") if importlib.util.find_spec(name)]
+    assert importlib.util.find_spec("feedparser")
