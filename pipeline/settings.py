@@ -22,6 +22,9 @@ from pipeline.errors import SettingsError
 __all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load", "value_of"]
 
 DEFAULT_CONFIG = "barograph.toml"
+# So far back the pages judge the days of a series by the fits of then (`pipeline.publish.judged`), and so long `detect`
+# remembers what was resolved (`pipeline.detect.reading`).
+_JUDGED_DAYS, _REMEMBERED_DAYS = 180, 30
 SECRETS_VARIABLE = "BAROGRAPH_FILES"
 """Names a folder with one file per key that is a secret, such as `barograph_store__warehouse` (docs/security.md)."""
 
@@ -74,6 +77,24 @@ class Maintain(_Section):
     def _longer_than_aggregate_sweeps(cls, value: int) -> int:
         if 0 < value <= 400:
             raise ValueError("must be 0 (for ever) or more than 400: series are rebuilt that far back every day")
+        return value
+
+    @field_validator("fits_days")
+    @classmethod
+    def _longer_than_pages_judge(cls, value: int) -> int:
+        if 0 < value <= _JUDGED_DAYS:
+            raise ValueError(
+                f"must be 0 (for ever) or more than {_JUDGED_DAYS}: pages judge days that far back by the fits of then"
+            )
+        return value
+
+    @field_validator("incidents_days")
+    @classmethod
+    def _longer_than_detect_remembers(cls, value: int) -> int:
+        if 0 < value <= _REMEMBERED_DAYS:
+            raise ValueError(
+                f"must be 0 (for ever) or more than {_REMEMBERED_DAYS}: what was resolved since does not alarm again"
+            )
         return value
 
 
@@ -206,6 +227,21 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     report: Report = Report()
 
+    @model_validator(mode="after")
+    def _kept_as_long_as_needed(self) -> Settings:
+        kept, raw, horizon = self.maintain, self.store.raw_days, self.detect.horizon_hours
+        if 0 < kept.fetches_days <= raw:
+            raise ValueError(
+                f"[maintain] fetches_days must be 0 (for ever) or more than [store] raw_days ({raw}): an answer that"
+                " is kept without its attempt counts as lost"
+            )
+        if 0 < kept.incidents_days * 24 <= horizon:
+            raise ValueError(
+                f"[maintain] incidents_days must be 0 (for ever) or more than [detect] horizon_hours ({horizon:g}):"
+                " what is looked at again must find what it told"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -226,7 +262,7 @@ class Settings(BaseSettings):
 
     def anchored(self, root: Path) -> Settings:
         """The same settings with every relative path made absolute under `root`."""
-        store, ingest, detect, kept = self.store, self.ingest, self.detect, self.maintain
+        store, ingest, detect, kept, pages = self.store, self.ingest, self.detect, self.maintain, self.dashboard
         return self.model_copy(
             update={
                 "store": store.model_copy(
@@ -243,6 +279,10 @@ class Settings(BaseSettings):
                         "ca_file": root / ingest.ca_file if ingest.ca_file else None,
                     }
                 ),
+                "model": self.model.model_copy(update={"name": _anchor_model(self.model.name, root)}),
+                "dashboard": pages.model_copy(
+                    update={"passwords": root / pages.passwords if pages.passwords else None}
+                ),
                 "link": self.link.model_copy(update={"entities": tuple(root / p for p in self.link.entities)}),
                 "detect": detect.model_copy(
                     update={"rules": root / detect.rules, "watchlists": root / detect.watchlists}
@@ -251,6 +291,20 @@ class Settings(BaseSettings):
                 "notify": self.notify.model_copy(update={"routes": root / self.notify.routes}),
             }
         )
+
+
+def _anchor_model(name: str, root: Path) -> str:
+    """A folder by its full path; the name of a model that ships as it is, also beside a folder of that name."""
+    if not (root / name).is_dir():
+        return name
+    from models.artifacts import find
+    from models.errors import ModelError
+
+    try:
+        ships = find(name) != Path(name)
+    except ModelError:
+        ships = False
+    return name if ships else str(root / name)
 
 
 def _anchor_warehouse(warehouse: str, root: Path) -> str:
@@ -302,7 +356,8 @@ def load(path: str | Path = DEFAULT_CONFIG, *, environment: bool = True, **overr
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         variable = "BAROGRAPH_" + "__".join(str(part) for part in first["loc"]).upper()
-        where = variable if environment and variable in os.environ else f"{file}: [{key}]"
+        # What two sections say together names its keys itself.
+        where = variable if environment and variable in os.environ else f"{file}: [{key}]" if key else f"{file}:"
         said = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{where} {said}. `barograph init` shows every key with its default.") from error
     except (OSError, UnicodeDecodeError) as error:

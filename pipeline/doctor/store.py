@@ -123,9 +123,9 @@ def judge_raw(missing: list[date]) -> Check:
 
 
 def _missing(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[date]:
-    # Of older attempts the store has let some go itself.
+    # Of older attempts the store has let some go itself; of the day on which the limit falls, too.
     keep = settings.maintain.fetches_days
-    since = utc_now().date() - timedelta(days=keep) if keep else date.min
+    since = utc_now().date() - timedelta(days=keep) + timedelta(days=1) if keep else date.min
     return missing_days(con, RawStore(settings.store.raw), since)
 
 

@@ -72,6 +72,19 @@ def test_days_that_the_store_has_lost_are_named_with_the_command() -> None:
     assert found.todo
 
 
+def test_a_load_of_the_day_on_which_attempts_begin_to_be_let_go_is_not_missed(folder: Path) -> None:
+    """`maintain` lets attempts go by the hour, and the raw store answers by the day."""
+    context = open_context()
+    limit = datetime.now(UTC) - timedelta(days=load().maintain.fetches_days)
+    for days in (0, 1):
+        at = limit.replace(hour=0, minute=0) + timedelta(days=days)
+        kept = load().store.raw / f"{at:%Y-%m-%d}"
+        kept.mkdir(parents=True)
+        (kept / f"{at:%Y%m%dT%H%M%S.%f}-aa.zst").touch()
+    with context.warehouse.read() as con:
+        assert store._missing(con, load()) == [limit.date() + timedelta(days=1)]
+
+
 def test_the_newest_run_of_a_stage_counts() -> None:
     done, failed = (Outcome.DONE, "", Latest(NOON, 1)), (Outcome.FAILED, "RulesError", Latest(NOON, 1))
     assert store.judge_stages({}).state is State.WARN
