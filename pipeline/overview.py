@@ -25,7 +25,7 @@ def standing(context: Context) -> list[Line]:
     counts = (
         ("articles", "SELECT count(DISTINCT article_id) FROM articles"),
         ("stories", "SELECT count(DISTINCT story_id) FROM story_members"),
-        ("feeds", "SELECT count(*) FROM feeds WHERE kind <> 'archive'"),
+        ("feeds", "SELECT count(*) FROM feeds WHERE kind <> 'archive' AND removed_at IS NULL"),
         ("incidents open", "SELECT count(*) FROM incidents WHERE state IN ('pending', 'firing', 'acknowledged')"),
         ("messages waiting", "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending', 'failed')"),
     )

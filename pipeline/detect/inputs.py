@@ -25,7 +25,7 @@ from pipeline.watchlists import WatchList, WatchLists
 
 __all__ = ["as_json", "narrowed", "read"]
 
-_MOMENTS = ("article_at", "waiting_since", "published_at")
+_MOMENTS = ("article_at", "waiting_since", "published_at", "feeds_since")
 
 
 def narrowed(seen: Seen, finding: Finding) -> Seen:
@@ -174,7 +174,8 @@ def _vitals(vitals: Vitals) -> dict[str, Any]:
 
 
 def _read_vitals(told: Mapping[str, Any]) -> Vitals:
-    moments = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in _MOMENTS}
+    # Older evidence lacks what was not looked at then.
+    moments = {name: datetime.fromisoformat(told[name]) if told.get(name) else None for name in _MOMENTS}
     failing = tuple(Failing(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in told["failing"])
     return Vitals(**{**told, **moments, "failing": failing, "disk": Disk(**told["disk"]) if told["disk"] else None})
 

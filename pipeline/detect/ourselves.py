@@ -32,8 +32,9 @@ class Failing:
 class Vitals:
     """How the pipeline stood when a pass looked.
 
-    `feeds`: how many are polled. `article_at`: when the newest article came in (imports left out); `silence_p`: the
-    chance that healthy feeds bring nothing for so long, by their cadences, None where none has one yet. `waiting`:
+    `feeds`: how many are polled, the first since `feeds_since`. `article_at`: when the newest article came in (imports
+    left out), None where none ever did; `silence_p`: the chance that healthy feeds bring nothing for so long, by their
+    cadences, None where none has one yet. `waiting`:
     articles without a score of the active model, the oldest since `waiting_since`. `failing`: stages, without
     `detect`, which looks. `disk`: None where nobody asked. `published_at`: of the snapshot, None before the first.
     """
@@ -46,6 +47,7 @@ class Vitals:
     failing: tuple[Failing, ...] = ()
     disk: Disk | None = None
     published_at: datetime | None = None
+    feeds_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,14 @@ def findings(vitals: Vitals, rule: Rule, rules: Rules, now: datetime) -> Iterato
 
 
 def _no_articles(vitals: Vitals, rule: Rule, now: datetime) -> Iterator[_Found]:
-    at, p = vitals.article_at, vitals.silence_p
+    # Where none ever came (a proxy that lets nothing through), the silence began with the feeds.
+    at, p = vitals.article_at or vitals.feeds_since, vitals.silence_p
     if not vitals.feeds or at is None or now - at < rule.after or (p is not None and p >= rule.p_limit):
         return
     feeds = f"{vitals.feeds:,} feeds" if vitals.feeds > 1 else "the one feed"
     by_chance = "" if p is None else f" (by chance p < {rule.p_limit:g})"
-    sentence = f"no article from {feeds} for {_long(now - at)}{by_chance}"
+    before = "" if vitals.article_at else ", nor ever before"
+    sentence = f"no article from {feeds} for {_long(now - at)}{before}{by_chance}"
     yield _Found("articles", "Feeds", at, sentence, {"p_limit": rule.p_limit, "p_value": p})
 
 
@@ -111,7 +115,8 @@ def _disk_full(vitals: Vitals, rule: Rule, now: datetime) -> Iterator[_Found]:
     if disk is None or not disk.total or disk.free >= rule.min_free * disk.total:
         return
     gigabytes = f"{disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB are free"
-    sentence = f"the disk is nearly full: {gigabytes}, under {rule.min_free:.0%}"
+    which = f"the disk of {disk.folder}" if disk.folder else "the disk"
+    sentence = f"{which} is nearly full: {gigabytes}, under {rule.min_free:.0%}"
     # A disk has no moment at which it became full: it is found once an hour.
     since = now.replace(minute=0, second=0, microsecond=0)
     yield _Found("disk", "Disk", since, sentence, {"free_bytes": disk.free, "total_bytes": disk.total})

@@ -160,11 +160,22 @@ _COMMON = {
 }  # fmt: skip
 _LISTS = {"watchlists", "list_owners", "tiers"}
 _SERIES = {"scope", "grain", "keys", "not_keys", "budget", "p_limit", "min_stories", "min_corroboration"} | _LISTS
+_KEYS = {"keys", "not_keys"}
+# What each kind of watching reads; any other key would be taken for set, and count for nothing.
+_READ = {
+    Health.LATE_FEED: _KEYS | {"scope", "p_limit"},
+    Health.BLIND_SPOT: {"scope", "min_coverage"},
+    Health.NO_ARTICLES: _KEYS | {"p_limit", "after"},
+    Health.SCORING_BEHIND: _KEYS | {"after"},
+    Health.FAILED_STAGE: _KEYS | {"after"},
+    Health.DISK_FULL: _KEYS | {"min_free"},
+    Health.OLD_SNAPSHOT: _KEYS | {"after"},
+}
 _ALLOWED = {
     Kind.EVENT: _COMMON | _LISTS | {"scope", "keys", "not_keys", "themes", "p_negative", "min_corroboration"},
     Kind.NEGATIVE_SHARE: _COMMON | _SERIES | {"min_negative"},
     Kind.VOLUME: _COMMON | _SERIES,
-    Kind.HEALTH: _COMMON | {"what", "scope", "keys", "not_keys", "p_limit", "min_coverage", "min_free", "after"},
+    Kind.HEALTH: _COMMON.union({"what"}, *_READ.values()),
 }
 # How long it must have lasted, where the rule does not say.
 _AFTER = {
@@ -239,7 +250,7 @@ def _rule(values: Values) -> Rule:
     grain = raw.get("grain", "hour")
     if grain not in _WIDTH:
         raise values.error(f'grain {grain!r} must be "hour" or "day".', "grain")
-    what = values.one_of("what", Health) if kind is Kind.HEALTH else None
+    what = _what(values) if kind is Kind.HEALTH else None
     budget = _budget(values)
     keep = {Kind.EVENT: timedelta(hours=24), Kind.HEALTH: timedelta(0)}.get(kind, _KEEP[grain])
     rule = Rule(
@@ -278,14 +289,25 @@ def _rule(values: Values) -> Rule:
     return rule
 
 
+def _what(values: Values) -> Health:
+    what = values.one_of("what", Health)
+    unread = set(values.raw) & (_ALLOWED[Kind.HEALTH] - _COMMON - {"what"} - _READ[what])
+    for key in sorted(unread, key=values.table.line_of):
+        raise values.error(f"{key} is not looked at by what = {str(what)!r}. Take it out.", key)
+    return what
+
+
 def _scope(values: Values, kind: Kind, what: Health | None) -> str:
-    scope = values.raw.get("scope", {Kind.EVENT: "entity", Kind.HEALTH: "feed"}.get(kind, "market"))
-    if scope not in (*SCOPES, *(("feed",) if kind is Kind.HEALTH else ())):
+    if what:
+        fixed = {Health.LATE_FEED: "feed", Health.BLIND_SPOT: "market"}.get(what, "pipeline")
+        if (scope := values.raw.get("scope", fixed)) != fixed:
+            raise values.error(f"scope {scope!r}: what = {str(what)!r} has the scope {fixed!r}.", "scope")
+        return fixed
+    scope = values.raw.get("scope", "entity" if kind is Kind.EVENT else "market")
+    if scope not in SCOPES:
         raise values.error(f"scope {scope!r} is not one of {', '.join(SCOPES)}.", "scope")
     if kind is Kind.EVENT and scope != "entity":
         raise values.error('an event is about an entity: scope must be "entity".', "scope")
-    if kind is Kind.HEALTH:
-        return {Health.LATE_FEED: "feed", Health.BLIND_SPOT: "market"}.get(what, "pipeline") if what else str(scope)
     return str(scope)
 
 
@@ -319,9 +341,6 @@ def _possible(rule: Rule, values: Values) -> None:
         "min_coverage": rule.what is Health.BLIND_SPOT and rule.min_coverage == 0,
         "min_free": rule.what is Health.DISK_FULL and rule.min_free == 0,
     }
-    for key, read in {"after": rule.what in _AFTER, "min_free": rule.what is Health.DISK_FULL}.items():
-        if key in values.raw and not read:
-            raise values.error(f"{key} is not looked at by what = {values.raw['what']!r}. Take it out.", key)
     for key in (name for name, at_the_end in never.items() if at_the_end):
         raise values.error(f"{key} = {values.raw[key]!r} would never fire.", key)
     if rule.pending_for and _faded_before(rule):

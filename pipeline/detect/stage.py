@@ -60,8 +60,7 @@ def run(context: Context) -> Report:
             rules = with_limits(rules, limits)
         with context.warehouse.read() as con:
             seen = _read(con, model, rules, watched, oldest, now)
-        store = context.settings.store
-        seen = replace(seen, vitals=vitals.of_machine(seen.vitals, store.published.parent, store.published))
+        seen = replace(seen, vitals=vitals.of_machine(seen.vitals, context))
         report.notes += [f"rule {one.rule}: {one.said}" for one in doubts(rules, watched, None, now - oldest)]
         found = [_with_limit(one, limits) for one in _findings(seen, model, rules, watched, oldest, now, report)]
         since = now - reading.memory(rules, now - oldest)

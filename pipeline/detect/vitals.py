@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from pipeline import health
+from pipeline.context import Context
 from pipeline.detect.ourselves import Failing, Vitals
-from pipeline.machine import disk, newest_cycle
+from pipeline.machine import disk, fullest, newest_cycle
 from pipeline.series.coverage import FeedHistory
+from pipeline.waiting import BACKLOG_SCORES, LOOK_BACK
+from pipeline.warehouse.engines import DuckDBFile
 
-__all__ = ["of_machine", "of_store"]
+__all__ = ["folders", "of_machine", "of_store"]
 
-# What has not been scored for longer than this will not be by waiting; it has been told by then.
-_LOOK_BACK = timedelta(days=7)
 _NEWEST = "SELECT max(recorded_at) FROM articles WHERE NOT imported AND recorded_at <= $as_of"
 _FEEDS = """
-SELECT count(*) FROM feeds WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of
+SELECT count(*), min(added_at) FROM feeds WHERE kind IS DISTINCT FROM 'archive' AND added_at <= $as_of
     AND coalesce(removed_at > $as_of, coalesce(status, '') <> 'removed')"""
-_WAITING = """
-WITH late AS (
-    SELECT article_id, revision, recorded_at FROM articles
-    WHERE NOT imported AND recorded_at > $since AND recorded_at <= $as_of
-    QUALIFY revision = max(revision) OVER (PARTITION BY article_id))
-SELECT count(*), min(recorded_at) FROM late ANTI JOIN (
-    SELECT article_id, revision FROM scores
-    WHERE model_version = $version AND entity_id = '' AND recorded_at <= $as_of) USING (article_id, revision)"""
 _FAILING = """
 WITH ours AS (
     SELECT * FROM runs WHERE stage <> 'detect' AND recorded_at <= $as_of AND started_at > $since),
@@ -42,18 +36,36 @@ def of_store(
     con: duckdb.DuckDBPyConnection, model_version: str, feeds: Sequence[FeedHistory], as_of: datetime
 ) -> Vitals:
     """What the store knew at `as_of`; `feeds`: their histories up to then."""
-    bound = {"as_of": as_of, "since": as_of - _LOOK_BACK}
+    since = as_of - LOOK_BACK
+    asked = {"now": as_of, "since": since, "model": model_version, "imports": False}
     (article_at,) = con.execute(_NEWEST, {"as_of": as_of}).fetchone() or (None,)
-    (count,) = con.execute(_FEEDS, {"as_of": as_of}).fetchone() or (0,)
-    waiting, since = con.execute(_WAITING, bound | {"version": model_version}).fetchone() or (0, None)
-    failing = tuple(Failing(*row) for row in con.execute(_FAILING, bound).fetchall())
-    silence = None if article_at is None else _silence_p(feeds, article_at, as_of)
-    return Vitals(int(count), article_at, silence, int(waiting), since, failing)
+    count, feeds_since = con.execute(_FEEDS, {"as_of": as_of}).fetchone() or (0, None)
+    waiting, waiting_since = con.execute(BACKLOG_SCORES, asked).fetchone() or (0, None)
+    failing = tuple(Failing(*row) for row in con.execute(_FAILING, {"as_of": as_of, "since": since}).fetchall())
+    return Vitals(
+        feeds=int(count),
+        feeds_since=feeds_since,
+        article_at=article_at,
+        silence_p=None if article_at is None else _silence_p(feeds, article_at, as_of),
+        waiting=int(waiting),
+        waiting_since=waiting_since,
+        failing=failing,
+    )
 
 
-def of_machine(vitals: Vitals, data: Path, published: Path) -> Vitals:
-    """The same with what the machine says: the disk of the `data` folder, and the age of the snapshot."""
-    return Vitals(**{**vars(vitals), "disk": disk(data), "published_at": newest_cycle(published)})
+def of_machine(vitals: Vitals, context: Context) -> Vitals:
+    """The same with what the machine says: the fullest disk that we write on, and the age of the snapshot."""
+    published = context.settings.store.published
+    return replace(vitals, disk=fullest(map(disk, folders(context))), published_at=newest_cycle(published))
+
+
+def folders(context: Context) -> list[Path]:
+    """Where we write: store, raw answers, snapshots, backups."""
+    store, engine = context.settings.store, context.warehouse.engine
+    kept = str(engine.path.parent) if isinstance(engine, DuckDBFile) else engine.data_path
+    backups = context.settings.maintain.backups
+    # What lies in a bucket is on no disk of ours.
+    return [*([] if "://" in kept else [Path(kept)]), store.raw, store.published, *([backups] if backups else [])]
 
 
 def _silence_p(feeds: Sequence[FeedHistory], since: datetime, now: datetime) -> float | None:

@@ -17,8 +17,8 @@ from pipeline.ingest.catalogue import sync
 from pipeline.ingest.client import HttpFetcher
 from pipeline.ingest.exchange import Fetched, Fetcher, Wanted
 from pipeline.ingest.outcomes import Outcome, masked_text
-from pipeline.ingest.schedule import LONGEST_WAIT
 from pipeline.ingest.spool import Made, Spool
+from pipeline.waiting import DUE, LONGEST_WAIT, POLLED
 
 __all__ = ["FetchCounts", "batches", "fetch", "shared_out"]
 
@@ -124,11 +124,10 @@ def _wanted(con: duckdb.DuckDBPyConnection, now: datetime, feed_ids: Sequence[st
         "SELECT feed_id, coalesce(fetch_url, url),"
         " CASE WHEN seen THEN etag END, CASE WHEN seen THEN last_modified END, body_sha256"
         " FROM feeds LEFT JOIN (SELECT DISTINCT feed_id, true AS seen FROM fetches"
-        f" WHERE fetched_at > $3 AND fetched_at <= $2 AND outcome IN {BODIES}) USING (feed_id)"
-        " WHERE kind <> 'archive' AND status = 'active'"
-        " AND ($1 IS NOT NULL OR next_fetch_at IS NULL OR next_fetch_at <= $2 OR next_fetch_at > $4)"
-        " AND ($1 IS NULL OR list_contains($1, feed_id)) ORDER BY failures > 0, url",
-        [None if feed_ids is None else list(feed_ids), now, now - WHOLE_AFTER, now + LONGEST_WAIT],
+        f" WHERE fetched_at > $whole_since AND fetched_at <= $now AND outcome IN {BODIES}) USING (feed_id)"
+        f" WHERE {POLLED} AND ($asked IS NOT NULL OR {DUE})"
+        " AND ($asked IS NULL OR list_contains($asked, feed_id)) ORDER BY failures > 0, url",
+        {"asked": None if feed_ids is None else list(feed_ids), "now": now, "whole_since": now - WHOLE_AFTER},
     ).fetchall()
     return [Wanted(*row) for row in rows]
 

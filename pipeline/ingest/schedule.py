@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pipeline.ingest.addresses import same_house
 from pipeline.ingest.outcomes import SUCCESSES, Outcome, masked
 from pipeline.retry_after import asked_wait
+from pipeline.waiting import LONGEST_WAIT
 
 __all__ = [
     "LOCAL_FAULTS",
-    "LONGEST_WAIT",
     "MOVE_POLLS",
     "MOVE_TIME",
     "FeedState",
@@ -25,7 +25,7 @@ __all__ = [
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_BACK_OFF = timedelta(hours=6)
-_RETRY_LEAST, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=24)
+_RETRY_LEAST = timedelta(minutes=1)
 # A permanent redirect counts when so many good polls named the same address over so long a time: servers err, too.
 MOVE_POLLS, MOVE_TIME = 3, timedelta(hours=24)
 # After so many failures in a row at the new address the old one is asked again.

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
 from pipeline.context import Context
-from pipeline.machine import disk
+from pipeline.machine import disk, newest_cycle
 from pipeline.promotion import active_model
+from pipeline.waiting import BACKLOG_FEEDS, BACKLOG_SCORES, LOOK_BACK
 from pipeline.warehouse.engines import DuckDBFile, Engine
 
-__all__ = ["LOOK_BACK_DAYS", "Facts", "Latest", "Tally", "Waiting", "read", "snapshot_at"]
-
-LOOK_BACK_DAYS = 7
-"""How far back what waits is looked for: a backlog is of this week, and the whole past would be read each time."""
+__all__ = ["Facts", "Latest", "Tally", "Waiting", "read"]
 
 
 class Tally(NamedTuple):
@@ -75,14 +72,12 @@ _NEWEST = (
     " WHERE l.article_id = a.article_id AND l.revision > a.revision AND l.recorded_at >= $since)"
 )
 _WAITING = {
-    "ingest": "SELECT count(*), min(next_fetch_at) FROM feeds WHERE kind <> 'archive' AND removed_at IS NULL"
-    " AND next_fetch_at <= $now",
+    "ingest": BACKLOG_FEEDS,
     "link": f"SELECT count(*), min(recorded_at) FROM ({_NEWEST}) n WHERE NOT EXISTS (SELECT 1 FROM mentions m"
     " WHERE m.article_id = n.article_id AND m.revision = n.revision AND m.entity_id = '')",
     "fold": f"SELECT count(DISTINCT article_id), min(recorded_at) FROM ({_NEWEST}) n"
     " WHERE NOT EXISTS (SELECT 1 FROM story_members s WHERE s.article_id = n.article_id)",
-    "score": f"SELECT count(*), min(recorded_at) FROM ({_NEWEST}) n WHERE NOT EXISTS (SELECT 1 FROM scores s"
-    " WHERE s.article_id = n.article_id AND s.revision = n.revision AND s.entity_id = '' AND s.model_version = $model)",
+    "score": BACKLOG_SCORES,
     "notify": "SELECT count(*), min(created_at) FROM notifications WHERE status IN ('pending', 'sending', 'failed')",
 }
 _COVERAGE = (
@@ -102,8 +97,9 @@ def read(context: Context) -> Facts:
         model = active_model(con)
         values = {
             "now": now,
-            "since": now - timedelta(days=LOOK_BACK_DAYS),
+            "since": now - LOOK_BACK,
             "model": model.model_version if model else "",
+            "imports": True,
         }
         return Facts(
             at=now,
@@ -138,18 +134,9 @@ def read(context: Context) -> Facts:
             model_since=model.since if model else None,
             store_bytes=_size(con, context.warehouse.engine),
             disk_free_bytes=disk(context.settings.store.published).free,
-            snapshot_at=snapshot_at(context.settings.store.published),
+            snapshot_at=newest_cycle(context.settings.store.published),
             schema_version=int(_first(con, "SELECT max(version) FROM schema_version") or 0),
         )
-
-
-def snapshot_at(published: Path) -> datetime | None:
-    """When the published snapshot was made, by the id that the pointer names; None where there is none."""
-    try:
-        stamp = (published / "CURRENT").read_text(encoding="ascii").partition("-")[0]
-        return datetime.strptime(stamp.strip(), "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
-    except (OSError, ValueError):
-        return None
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

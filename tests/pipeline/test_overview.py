@@ -9,6 +9,14 @@ from pipeline.overview import standing
 from tests.pipeline.seeds import insert
 
 
+def test_feeds_that_left_the_list_are_not_counted(context: Context) -> None:
+    feeds = [
+        {"feed_id": name, "kind": "wire", "removed_at": left} for name, left in (("a", None), ("b", context.clock()))
+    ]
+    insert(context.warehouse, "catalogue", "feeds", feeds, ["feed_id"])
+    assert {line.what: line.value for line in standing(context)}["feeds"] == "1"
+
+
 @pytest.mark.parametrize(
     ("status", "waiting"),
     [("pending", "1"), ("sending", "1"), ("failed", "1"), ("sent", "0"), ("dead", "0"), ("skipped", "0")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from pipeline.detect import vitals
 from pipeline.detect.ourselves import Vitals, findings
 from pipeline.detect.rules import Health, Rules, load, parse
 from pipeline.errors import RulesError
-from pipeline.machine import Disk
+from pipeline.machine import Disk, disk, fullest
 from pipeline.runs import Outcome, Run, keep
 from pipeline.series.coverage import histories
+from pipeline.warehouse.engines import DuckDBFile
 from tests.conftest import ROOT, MovableClock
 from tests.pipeline.audit.world import cases
 from tests.pipeline.detect.world import NOON
@@ -40,8 +41,7 @@ def ran(context: Context, stage: str, at: datetime, reason: str = "") -> None:
 def published(context: Context, at: datetime) -> None:
     folder = context.settings.store.published
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "CURRENT").write_text("x", encoding="utf-8")
-    os.utime(folder / "CURRENT", (at.timestamp(), at.timestamp()))
+    (folder / "CURRENT").write_text(f"{at:%Y%m%dT%H%M%S%fZ}-0a1b2c3d\n", encoding="ascii")
 
 
 def states(context: Context) -> dict[str, tuple[str, str]]:
@@ -73,7 +73,7 @@ def test_each_of_them_fires_in_words_ends_when_it_is_mended_and_replays(context:
     assert found["scoring-behind"][1] == "1 article waits for a score, the oldest for 65 minutes"
     assert found["failed-stage"][1].startswith("publish failed 3 times in a row since 2026-03-03 12:01 UTC, the last")
     assert found["old-snapshot"][1].startswith("the published snapshot is 65 minutes old: pages and reports show 2026")
-    assert found["disk-full"][1].startswith("the disk is nearly full: ")
+    assert found["disk-full"][1].startswith(f"the disk of {context.settings.store.raw.parent.parent} is nearly full: ")
     channel = Memory()
     notify.run(context, {"log": channel})
     told = "\n".join(message.body for message in channel.accepted)
@@ -111,6 +111,24 @@ def test_a_night_is_no_alarm_where_the_feeds_have_a_cadence() -> None:
     assert look(Vitals(feeds=0, article_at=NOON - 5 * HOUR), Health.NO_ARTICLES) == [], "an archive has no feeds"
 
 
+def test_a_store_that_never_got_an_article_is_not_calm(context: Context, clock: MovableClock) -> None:
+    feed = {"feed_id": "f", "url": "u", "title": "Wire", "publisher": "Wire", "kind": "wire", "added_at": NOON}
+    insert(context.warehouse, "catalogue", "feeds", [feed], ["feed_id"])
+    put(context.warehouse, [Piece("old", NOON, NOON, imported=True)])
+    for minutes, said in ((30, []), (65, ["no article from the one feed for 65 minutes, nor ever before"])):
+        clock.now = NOON + minutes * MINUTE
+        with context.warehouse.read() as con:
+            seen = vitals.of_store(con, "", histories(con, clock.now), clock.now)
+        assert look(seen, Health.NO_ARTICLES, clock.now) == said
+
+
+def test_an_import_waits_for_no_alarm(context: Context, clock: MovableClock) -> None:
+    put(context.warehouse, [Piece("old", NOON, NOON, status=None, imported=True)])
+    clock.now = NOON + 2 * HOUR
+    with context.warehouse.read() as con:
+        assert vitals.of_store(con, "", (), clock.now).waiting == 0
+
+
 @pytest.mark.parametrize("what", [rule.what for rule in OURS])
 def test_a_fresh_store_and_a_clock_set_back_find_nothing(what: Health) -> None:
     assert look(Vitals(), what) == []
@@ -125,6 +143,11 @@ def test_a_fresh_store_and_a_clock_set_back_find_nothing(what: Health) -> None:
         ('what = "disk_full"\nmin_free = 0\n', 5, "min_free = 0 would never fire"),
         ('what = "disk_full"\nafter = "1h"\n', 5, "after is not looked at by what = 'disk_full'"),
         ('what = "no_articles"\nmin_free = 0.1\n', 5, "min_free is not looked at by what = 'no_articles'"),
+        ('what = "disk_full"\nmin_free = 0.1\np_limit = 0.1\n', 6, "p_limit is not looked at by what = 'disk_full'"),
+        ('what = "failed_stage"\nmin_coverage = 0.1\n', 5, "min_coverage is not looked at by what = 'failed_stage'"),
+        ('what = "old_snapshot"\nscope = "market"\n', 5, "scope is not looked at by what = 'old_snapshot'"),
+        ('what = "blind_spot"\nkeys = ["entity"]\n', 5, "keys is not looked at by what = 'blind_spot'"),
+        ('what = "blind_spot"\nscope = "entity"\n', 5, "scope 'entity': what = 'blind_spot' has the scope 'market'"),
         ('what = "no_articles"\nafter = "soon"\n', 5, "after = 'soon' is not a time"),
         ('what = "no_coffee"\n', 4, "what = 'no_coffee' must be one of late_feed, blind_spot, no_articles"),
     ],
@@ -152,7 +175,18 @@ def test_the_silence_of_all_feeds_is_held_against_their_own_pace(context: Contex
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    from pipeline.machine import disk
-
     found = disk(tmp_path / "not" / "yet")
     assert 0 < found.free <= found.total
+
+
+def test_the_fullest_of_the_disks_that_we_write_on_is_named(context: Context) -> None:
+    disks = [Disk(50, 100, "/data"), Disk(1, 30, "/backups"), Disk(2, 20, "/raw"), Disk(0, 0, "/proc")]
+    assert look(Vitals(disk=fullest(disks)), Health.DISK_FULL)[0].startswith("the disk of /backups is nearly full: ")
+    assert look(Vitals(disk=Disk(1, 30)), Health.DISK_FULL)[0].startswith("the disk is nearly full: "), "as kept once"
+    settings = context.settings
+    kept = settings.maintain.model_copy(update={"backups": Path("/backups")})
+    with_backups = replace(context, settings=settings.model_copy(update={"maintain": kept}))
+    store = settings.store
+    engine = context.warehouse.engine
+    assert isinstance(engine, DuckDBFile)
+    assert set(vitals.folders(with_backups)) == {engine.path.parent, store.raw, store.published, Path("/backups")}

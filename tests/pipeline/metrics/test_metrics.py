@@ -69,6 +69,27 @@ def test_what_waits_is_counted_for_the_stage_it_waits_for(context: Context, cloc
     assert of(found, "barograph_model_info", version=MODEL) == 1
 
 
+def test_feeds_that_nobody_asks_wait_for_ingest(context: Context, clock: MovableClock) -> None:
+    clock.now = NOON + timedelta(minutes=30)
+    kept = {"url": "u", "kind": "wire", "status": "active", "added_at": NOON - timedelta(days=1)}
+    kept |= {"last_fetch_at": None, "next_fetch_at": None}
+    soon, long_ago = clock.now + timedelta(minutes=5), NOON - timedelta(days=3)
+    asked = {
+        "just now": {"last_fetch_at": clock.now - timedelta(minutes=6)},
+        "half an hour ago": {"last_fetch_at": NOON},
+        "waits after failures": {"last_fetch_at": NOON, "next_fetch_at": soon},
+        "its wait is over": {"last_fetch_at": NOON, "next_fetch_at": NOON + timedelta(minutes=10)},
+        "gone": {"last_fetch_at": long_ago, "status": "gone"},
+        "removed": {"last_fetch_at": long_ago, "status": "removed"},
+        "of an archive": {"kind": "archive"},
+    }
+    feeds = [kept | {"feed_id": name} | more for name, more in asked.items()]
+    insert(context.warehouse, "catalogue", "feeds", feeds, ["feed_id"])
+    found = samples(metrics.exposition(metrics.read(context)))
+    assert of(found, "barograph_backlog", stage="ingest") == 2
+    assert of(found, "barograph_stage_lag_seconds", stage="ingest") == 1800
+
+
 def test_runs_are_counted_by_outcome_and_reason_with_their_time(context: Context) -> None:
     def held() -> Report:
         raise StoreBusy("held")

@@ -6,11 +6,10 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import ssl
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import jsonschema
 import pytest
@@ -25,8 +24,7 @@ from pipeline.notify.document import Document
 from tests.conftest import ROOT, MovableClock
 from tests.support.hooks import Hook, hook
 
-from .test_channels import outgoing
-from .world import NOW, article, decision, detection, fired, put, routed, rows
+from .world import NOW, article, decision, detection, fired, outgoing, put, routed, rows
 
 SECRET = "hush-hush-hush"
 SCHEMA = ROOT / "docs" / "webhook.schema.json"
@@ -197,15 +195,14 @@ def test_each_run_beats_and_tells_how_old_the_newest_cycle_is(context: Context, 
     run(context)
     published = context.settings.store.published
     published.mkdir(parents=True)
-    (published / "CURRENT").write_text("x\n", encoding="ascii")
-    done = clock.now.timestamp()
-    os.utime(published / "CURRENT", (done, done))
+    done = clock.now
+    (published / "CURRENT").write_text(f"{done:%Y%m%dT%H%M%S%fZ}-0a1b2c3d\n", encoding="ascii")
     clock.now += timedelta(minutes=12)
     run(context)
     never, then = (json.loads(t.body) for t in end.taken)
     assert (never["cycle_at"], never["cycle_age_s"]) == (None, None)
     assert then["cycle_age_s"] == 720
-    assert datetime.fromisoformat(then["cycle_at"]) == datetime.fromtimestamp(done, UTC)
+    assert datetime.fromisoformat(then["cycle_at"]) == done
     assert end.taken[0].path == "/beat"
 
 
