@@ -29,6 +29,7 @@ from pipeline.stages import run_stage
 from pipeline.warehouse import Warehouse
 from tests.dags.local import Airflow, alive, listening, session_of
 from tests.pipeline.seeds import Piece, insert, put
+from tests.support.rows import rows
 
 SHARD_ROWS = 300
 SILENT = 4 * 24 * 3
@@ -172,11 +173,6 @@ def play(airflow: Airflow, it: Played, server: FeedServer, archives: dict[int, l
     it.status = airflow.stop()
     it.left = [process for process in family if alive(process)]
     it.left += [process for process in psutil.process_iter() if session_of(process.pid) in sessions and alive(process)]
-
-
-def rows(context: Context, sql: str) -> list[tuple[Any, ...]]:
-    with context.warehouse.read() as con:
-        return con.execute(sql).fetchall()
 
 
 def counts(context: Context) -> dict[str, int]:

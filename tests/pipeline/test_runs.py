@@ -14,16 +14,11 @@ from pipeline.context import Context, Report
 from pipeline.errors import StoreBusy
 from pipeline.runs import Outcome, Run
 from pipeline.stages import STAGES, run_stage
-from pipeline.warehouse import Warehouse
 from pipeline.warehouse.engines import DuckDBFile
 from tests.support.holder import held
+from tests.support.rows import rows
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
-
-
-def rows(warehouse: Warehouse, sql: str) -> list[tuple[object, ...]]:
-    with warehouse.read() as con:
-        return con.execute(sql).fetchall()
 
 
 def test_all_stages_of_a_run_carry_its_id(context: Context) -> None:
@@ -31,7 +26,7 @@ def test_all_stages_of_a_run_carry_its_id(context: Context) -> None:
     for stage in STAGES[1:3]:
         run_stage(stage, one)
     run_stage("link", replace(context, run_id="two"))
-    assert rows(context.warehouse, "SELECT run_id, stage, outcome, reason FROM runs ORDER BY ALL") == [
+    assert rows(context, "SELECT run_id, stage, outcome, reason FROM runs ORDER BY ALL") == [
         ("one", "fold", "done", ""),
         ("one", "link", "done", ""),
         ("two", "link", "done", ""),
@@ -44,17 +39,15 @@ def test_a_failure_is_kept_with_its_class_and_raised(context: Context) -> None:
 
     with pytest.raises(StoreBusy):
         runs.recorded("link", context, work)
-    assert rows(context.warehouse, "SELECT outcome, reason, counts FROM runs") == [("failed", "StoreBusy", "{}")]
-    assert rows(context.warehouse, "SELECT name, reason, n FROM tallies WHERE kind = 'run'") == [
-        ("failed", "StoreBusy", 1.0)
-    ]
+    assert rows(context, "SELECT outcome, reason, counts FROM runs") == [("failed", "StoreBusy", "{}")]
+    assert rows(context, "SELECT name, reason, n FROM tallies WHERE kind = 'run'") == [("failed", "StoreBusy", 1.0)]
 
 
 def test_tallies_only_grow_also_when_old_runs_are_removed(context: Context) -> None:
     for n in (3, 4):
         runs.recorded("link", context, lambda n=n: Report("link", {"articles": n, "themes": 0}))
         context.warehouse.transact("runs", lambda tx: tx.con.execute("DELETE FROM runs"))
-    assert rows(context.warehouse, "SELECT kind, name, n FROM tallies WHERE kind <> 'seconds' ORDER BY ALL") == [
+    assert rows(context, "SELECT kind, name, n FROM tallies WHERE kind <> 'seconds' ORDER BY ALL") == [
         ("result", "articles", 7.0),
         ("run", "done", 2.0),
     ]
@@ -79,5 +72,5 @@ def test_a_record_that_cannot_be_kept_is_told_and_the_work_stands(
 
 def test_counts_are_kept_as_json(context: Context) -> None:
     runs.recorded("link", context, lambda: Report("link", {"b": 2, "a": 1}))
-    ((counts,),) = rows(context.warehouse, "SELECT counts FROM runs")
+    ((counts,),) = rows(context, "SELECT counts FROM runs")
     assert json.loads(str(counts)) == {"a": 1, "b": 2}
