@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.times import moment
 
 if TYPE_CHECKING:
     from pipeline.backtest.result import Compared, Result
@@ -61,7 +62,8 @@ def _backtest(
         watched = lists_file.load(watchlists or settings_file.file_or_default(detect.watchlists))
         wanted = read_episodes(episodes) if episodes else ()
         files = [(one, watched) for one in (ours, other) if one is not None]
-        session = session_of(context, files, _utc(start), _utc(end), model)
+        between = (moment(start) if start else None, moment(end) if end else None)
+        session = session_of(context, files, *between, model)
         result = session.run(ours, watched, wanted)
         before = session.run(other, watched, wanted) if other else None
         session.keep(result)
@@ -77,10 +79,6 @@ def _backtest(
         _print_compared(before, compared)
     if html:
         out.print(f"report: {html}")
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
 
 
 def _print(result: Result, alerts: int) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.common import ConfigOption, bars, opened, out, settings_of
-from cli.then import AsOfOption, moment
+from cli.then import AsOfOption
+from cli.times import moment
 from pipeline.errors import InputError, UsageError
 
 if TYPE_CHECKING:

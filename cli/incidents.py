@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
-from cli.people import AsOption, moment, request_action
+from cli.people import AsOption, request_action
+from cli.times import moment
 from pipeline.context import Context
 from pipeline.errors import InputError
 

@@ -1,9 +1,8 @@
-"""What the commands of people share: who does it, when, and writing the action file that `notify` applies."""
+"""What the commands of people share: who does it, and writing the action file that `notify` applies."""
 
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from pipeline.context import Context
 from pipeline.errors import InputError
 
-__all__ = ["AsOption", "moment", "request_action"]
+__all__ = ["AsOption", "request_action"]
 
 AsOption = Annotated[str | None, typer.Option("--as", help="Who does it; your login name, if left out.")]
 
@@ -37,16 +36,3 @@ def request_action(context: Context, action: Any, who: str | None, note: str, **
         raise InputError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}. Nothing was noted.") from error
     request(context.settings.store.published, known)
     return known.action_id()
-
-
-def moment(text: str) -> datetime:
-    """A time in ISO 8601; without a zone it is UTC.
-
-    Raises:
-        InputError: it is written otherwise.
-    """
-    try:
-        read = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise InputError(f"{text!r} is not a time: write 2026-03-02T08:00 (UTC) or with a zone, +01:00.") from error
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
-from cli.people import AsOption, moment, request_action
+from cli.people import AsOption, request_action
+from cli.times import moment
 from pipeline.errors import InputError
 
 __all__ = ["register"]

@@ -18,7 +18,7 @@ DEFAULTS = ("barograph.toml", "feeds.opml", "rules.toml", "watchlists.toml", "ro
 
 
 def register(app: typer.Typer) -> None:
-    """Add the four commands."""
+    """Add the three commands."""
     app.command("demo")(_demo)
     app.command("init")(_init)
     app.command("status")(_status)

@@ -5,12 +5,13 @@ The stages are called themselves, not by `run_stage`: this is no cycle, and says
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.times import moment
 from pipeline.context import Context, Report
 from pipeline.errors import UsageError
 
@@ -32,11 +33,6 @@ _FOUND = """
     GROUP BY ALL ORDER BY i.fired_at DESC NULLS LAST, i.incident_id"""
 # So many days of hours are shown beside their expected range.
 _FITTED = timedelta(days=14)
-
-
-def moment(as_of: datetime) -> datetime:
-    """The time with its zone; UTC, where none was named."""
-    return as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
 
 
 def detect_then(context: Context, as_of: datetime) -> tuple[list[Report], list[dict[str, Any]]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.common import ConfigOption, JsonOption, emit, opened, out
+from cli.times import moment
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _why(
     from pipeline.series.moves import Known, move
 
     with opened(config) as context:
-        times = (start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else context.clock())
+        times = (moment(start), moment(end) if end else context.clock())
         ways = [Known(known.value)] if known else list(Known)
         with context.warehouse.read() as con:
             for way in ways:

@@ -1,4 +1,4 @@
-"""Reading the store for a snapshot: the only SQL of this stage. All comes out as Arrow, then the store is closed."""
+"""Reading the store for a snapshot: all comes out as Arrow in one consistent view, then the store is closed."""
 
 from __future__ import annotations
 

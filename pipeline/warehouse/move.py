@@ -7,8 +7,8 @@ over what has come since. Until all is equal the new store has no version, and n
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,19 +77,23 @@ def move(source: str, target: str, *, replace: bool = False, progress: Progress 
         con.execute("SET TimeZone = 'UTC'")
         _attach(con, from_, "source")
         _attach(con, to, "target")
-        try:
-            return _move(con, from_, to, replace=replace, progress=progress)
-        except duckdb.Error as error:
-            raise translated(error, to) from error
+        with _blaming(from_):
+            con.execute("USE source")
+            version = schema.current_version(con)
+            if not version:
+                raise StoreError(f"{from_} holds no store. Name the store as `[store] warehouse` does.")
+            shapes = shape(con, "source")
+            wanted = _content(con, "source", shapes, "read FROM", progress)
+        with _blaming(to):
+            return _fill(con, shapes, version, wanted, from_, to, replace=replace, progress=progress)
 
 
-def _move(con: duckdb.DuckDBPyConnection, from_: Engine, to: Engine, *, replace: bool, progress: Progress) -> Moved:
-    con.execute("USE source")
-    version = schema.current_version(con)
-    if not version:
-        raise StoreError(f"{from_} holds no store. Name the store as `[store] warehouse` does.")
-    shapes = shape(con, "source")
-    wanted = dict(_content(con, "source", shapes, "read FROM", progress))
+def _fill(
+    con: duckdb.DuckDBPyConnection, shapes: Shapes, version: int, content: Content, from_: Engine, to: Engine, *,
+    replace: bool, progress: Progress,
+) -> Moved:  # fmt: skip
+    """Make `to` hold the `content` of `from_`, which has just been read whole: what fails now, fails at `to`."""
+    wanted = dict(content)
     fresh = _prepare(con, shapes, version, from_, to, replace=replace)
     # The version is what makes it a store: last.
     last, rest = {_VERSION: wanted.pop(_VERSION)}, {table: shapes[table] for table in shapes if table != _VERSION}
@@ -161,10 +165,17 @@ def _totals(content: Content) -> dict[str, Digest]:
 
 
 def _attach(con: duckdb.DuckDBPyConnection, engine: Engine, name: str) -> None:
-    try:
+    with _blaming(engine):
         if name == "source" and isinstance(engine, DuckLake):
             engine.attach(con, name, read_only=True, pinned=True)
         else:
             engine.attach(con, name, read_only=name == "source")
+
+
+@contextmanager
+def _blaming(engine: Engine) -> Iterator[None]:
+    """What the database says within is told of this store."""
+    try:
+        yield
     except duckdb.Error as error:
         raise translated(error, engine) from error

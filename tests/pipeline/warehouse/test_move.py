@@ -99,6 +99,15 @@ def test_what_cannot_be_moved_is_told_and_left_alone(tmp_path: Path) -> None:
     assert contents(of(target)) == contents(of(source)) == before
 
 
+def test_what_cannot_be_read_is_told_of_the_store_that_it_is_of(tmp_path: Path) -> None:
+    lake, file = f"ducklake:duckdb:{tmp_path / 'a.ducklake'}", f"duckdb:{tmp_path / 'b.duckdb'}"
+    store_of(f"{lake}?data_path={tmp_path / 'parquet'}", only=("feeds",), rows=200)
+    for path in (tmp_path / "parquet").rglob("*.parquet"):
+        path.write_bytes(b"")
+    with pytest.raises(StoreError, match=f"^{lake}: "):
+        move(f"{lake}?data_path={tmp_path / 'parquet'}", file)
+
+
 def test_a_held_store_is_told_with_its_holder(tmp_path: Path) -> None:
     source = f"duckdb:{tmp_path / 'a.duckdb'}"
     store_of(source, only=("feeds",))
