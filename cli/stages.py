@@ -29,15 +29,26 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 HELP = {
-    "ingest": "Fetch the feeds that are due, parse them, and store what is new.",
+    "ingest": "Fetch the feeds that are due, parse them, and store what is new.\n\n"
+    "With --from-raw nothing is fetched: what the feeds answered on those days is taken in again, the oldest day "
+    "first. What the store has already is not added again.\n\n"
+    "Example: barograph ingest --from-raw 2026-03-01 --from-raw 2026-03-02",
     "link": "Find which companies, instruments and institutions an article is about, and why risk might care.",
     "fold": "Fold copies and rewrites of one event into one story.",
-    "score": "Score topic and sentiment of what the model has not scored yet.",
-    "aggregate": "Rebuild the hourly and daily counts of the series that changed.",
+    "score": "Score topic and sentiment of what the model has not scored yet, and explain what is negative.\n\n"
+    "A large backlog can be shared out over several processes: --shard 1/4, 2/4, 3/4 and 4/4 beside each other, each "
+    "of which may be run again alone, and then a plain `barograph score`. It takes what came meanwhile, explains, and "
+    "alone makes the first model of a store the active one.\n\n"
+    "Example: barograph score --shard 1/4",
+    "aggregate": "Rebuild the hourly and daily counts of the series that changed.\n\n"
+    "With --full: all of them, as after a change of a publisher's owner, which no article tells of.\n\n"
+    "Example: barograph aggregate --full",
     "detect": "Compare each series with its expected range; open, extend and resolve incidents. With --as-of: say what "
     "a pass would have found then, by what the store knew then; nothing is kept.",
     "notify": "Deliver what changed through the outbox: saved before sent.",
-    "publish": "Publish an immutable snapshot for the dashboard and reports. With --as-of TIME --to DIR: of the past.",
+    "publish": "Publish an immutable snapshot for the dashboard and reports.\n\n"
+    "With --as-of, which needs --to: a snapshot of the past, by what the store knew then.\n\n"
+    "Example: barograph publish --as-of 2026-03-03T12:00 --to then",
 }
 FullOption = Annotated[
     bool,
@@ -113,7 +124,7 @@ def _score(
     ] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what was known since this time (UTC).")] = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only the Ith of N parts, beside others that score theirs.")
+        str | None, typer.Option(metavar="I/N", help="Only the Ith of N parts, from 1; see above.")
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

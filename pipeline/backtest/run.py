@@ -7,7 +7,7 @@ feeds and coverage hour by hour. Open buckets are not looked at: in life an aler
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -25,7 +25,7 @@ from pipeline.detect.events import Sighting
 from pipeline.detect.excess import MARKET
 from pipeline.detect.findings import Finding, Labels, confirmed, tier_in
 from pipeline.detect.fits import BUCKET
-from pipeline.detect.past import Stretch, finder, stretches
+from pipeline.detect.past import Finder, Stretch, finder, stretches
 from pipeline.detect.rules import Health, Kind, Rule, Rules
 from pipeline.series.coverage import FeedHistory
 from pipeline.watchlists import WatchLists
@@ -147,7 +147,7 @@ def _of_series(
         gives = given.of_stretch(stretch) if given else None
         for rule in ours:
             active = _limited(rule, tallies[rule.name], stretch, played[rule.name], start)
-            counted = _count(rule, watched, stretch, find if rule.budget else None)
+            counted = _count(rule, watched, stretch, find)
             tallies[rule.name].append(counted)
             if stretch.end > start:
                 played[rule.name].series = max(played[rule.name].series, counted.series)
@@ -169,9 +169,13 @@ def _limited(rule: Rule, tallies: list[Tally], stretch: Stretch, played: Played,
     return replace(rule, p_limit=played.limits[-1].p_limit)
 
 
-def _count(rule: Rule, watched: WatchLists, stretch: Stretch, find: Callable[[Rule], object] | None) -> Tally:
+def _count(rule: Rule, watched: WatchLists, stretch: Stretch, find: Finder) -> Tally:
     """With episodes where a budget needs them (they cost a search over the whole scope), else without."""
-    return tally(stretch, find or (lambda _: ()), rule, watched)  # type: ignore[arg-type]
+    return tally(stretch, find if rule.budget else _nothing, rule, watched)
+
+
+def _nothing(rule: Rule) -> Iterable[Finding]:
+    return ()
 
 
 def _of_events(

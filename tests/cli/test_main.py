@@ -86,6 +86,12 @@ def test_no_help_text_loses_a_section_of_the_settings_to_markup() -> None:
     assert any("\\[maintain] backups" in text for text in texts.values())
 
 
+def test_stages_that_take_more_than_a_word_show_how() -> None:
+    texts = dict(helps(typer.main.get_command(app), "barograph"))
+    for stage in ("ingest", "score", "aggregate", "publish"):
+        assert f"Example: barograph {stage} --" in texts[f"barograph {stage}"]
+
+
 def test_words_in_square_brackets_are_printed(barograph: Barograph) -> None:
     assert "[link] entities" in barograph("gazetteer", "find", "zzzz-nobody")[1]
     assert "[dashboard]" in barograph("dashboard", "--help")[1]
