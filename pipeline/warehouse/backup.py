@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as release
@@ -184,9 +185,10 @@ def retire(folder: Path, keep: int, now: datetime) -> int:
     for path in old:
         remove(path)
     for left in [*folder.glob(f"*{_PARTIAL}"), *folder.glob("restore-test-*")]:
-        # A younger one may be another process that is at it.
-        if left.stat().st_mtime < (now - _AT_IT).timestamp():
-            shutil.rmtree(left, ignore_errors=True)
+        # A younger one may be another process that is at it, and done with it just now.
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < (now - _AT_IT).timestamp():
+                shutil.rmtree(left, ignore_errors=True)
     return len(old)
 
 

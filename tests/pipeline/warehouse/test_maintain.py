@@ -20,6 +20,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.backup import backups, prove
 from pipeline.warehouse.compact import worth_it
 from pipeline.warehouse.maintain import maintain
+from pipeline.warehouse.scrub import scrub
 from tests.pipeline.warehouse.world import NOON
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -184,6 +185,21 @@ def test_a_file_gives_back_what_is_free_in_it_and_keeps_its_rows(
     assert (tmp_path / "s.duckdb").stat().st_size < before / 2
     assert names(context, "SELECT count(*) FROM articles") == [10_000]
     assert [path.name for path in tmp_path.iterdir()] == ["s.duckdb"]
+
+
+def test_a_file_that_was_written_anew_keeps_its_name_through_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, synced = context_of(f"duckdb:{tmp_path / 's.duckdb'}"), []
+    before, real = (tmp_path / "s.duckdb").stat().st_ino, os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink(), (tmp_path / "s.duckdb").stat().st_ino != before))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    scrub(context.warehouse)
+    assert synced == [(tmp_path, True)], "the folder, once the new file has the name"
 
 
 def die_in(setting: str, commit: int) -> None:
