@@ -219,6 +219,7 @@ def _negative(figure: go.Figure, rows: pd.DataFrame, step: pd.Timedelta, *, shar
             name=name,
             mode="markers",
             marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 0}},
+            cliponaxis=False,  # a count of nought is a whole dot on the axis, not half of one
             text=words,
             hovertemplate="%{text}<extra></extra>",
         )

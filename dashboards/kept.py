@@ -34,7 +34,9 @@ class Kept:
                 answer.set_result(make())
             except BaseException as error:
                 with self._lock:
-                    self._answers.pop(key, None)
+                    # Forgotten meanwhile and made anew by another, it is theirs.
+                    if self._answers.get(key) is answer:
+                        del self._answers[key]
                 answer.set_exception(error)
                 raise
         return answer.result()

@@ -137,7 +137,11 @@ def tiles(view: View, coverage: float | None) -> Children:
 
 def _tile(name: str, fact: str, more: str, kind: str) -> html.Div:
     return html.Div(
-        [html.Div(name, className="name"), html.Div(fact, className="fact"), html.Div(more, className="more")],
+        [
+            html.Div(name, className="name"),
+            html.Div(fact, className="fact"),
+            html.Div(more, className="more", title=more),
+        ],
         className=f"tile {kind}".strip(),
     )
 
@@ -153,7 +157,8 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
     body = []
     for _, row in rows.iterrows():
         above = _above(row)
-        chance = words.chance_words(row["p_value"])
+        # Short, so that it stands in one line.
+        chance = words.chance_words(row["p_value"]).replace("under ", "< ")
         usual = words.range_words(row["expected"], row["low"], row["high"], row["status"])
         mark = html.Span("▲ ", className="negative", title="above its range") if above else ""
         body.append(
@@ -239,6 +244,5 @@ def foot(view: View) -> Children:
     return [
         html.Span(f"snapshot {manifest.snapshot_id}"),
         html.Span(f"published {manifest.published_at:%-d %b %Y %H:%M:%S} UTC"),
-        html.Span("all times UTC"),
         html.Span("▼ negative  ● neutral  ▲ positive"),
     ]

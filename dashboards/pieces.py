@@ -14,8 +14,8 @@ from dashboards import words
 from dashboards.address import Asked, href
 
 __all__ = [
-    "Children", "aria", "coded", "listed", "moment", "panel", "quiet", "series_link", "switch", "tag", "text_of",
-    "title_link", "when_of",
+    "Children", "aria", "coded", "labelled", "listed", "moment", "panel", "quiet", "series_link", "switch", "tag",
+    "text_of", "title_link", "when_of",
 ]  # fmt: skip
 
 Children = list[Any]
@@ -47,6 +47,14 @@ def switch(asked: Asked, name: str, choices: Mapping[str, str], now: str, label:
         for value, text in choices.items()
     ]
     return html.Nav(links, className="switch", **aria(label=label))
+
+
+def labelled(row: html.Tr, names: Sequence[str]) -> html.Tr:
+    """A row whose cells have the names of their columns with them: on a phone it is a card, and has no head above."""
+    for cell, name in zip(row.children, names, strict=True):
+        if name:
+            setattr(cell, "data-label", name)
+    return row
 
 
 def quiet(text: str) -> html.P:

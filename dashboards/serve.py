@@ -8,11 +8,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from waitress.server import create_server
 
 from dashboards.app import create_app
+from pipeline.context import utc_now
 from pipeline.errors import PortInUse, SettingsError
 from pipeline.settings import Settings
 
@@ -28,7 +30,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     Raises:
         PortInUse: another program listens there.
     """
-    server, address = _listening(settings)
+    server, address = _listening(settings, utc_now)
     try:
         if on_ready:
             on_ready(address)
@@ -38,13 +40,13 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 
 @contextmanager
-def server_in_thread(settings: Settings) -> Iterator[str]:
+def server_in_thread(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Iterator[str]:
     """The pages served beside the block; gives their address. Port 0 takes a free one.
 
     Raises:
         PortInUse: another program listens there.
     """
-    server, address = _listening(settings)
+    server, address = _listening(settings, clock)
     thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
     thread.start()
     try:
@@ -56,7 +58,7 @@ def server_in_thread(settings: Settings) -> Iterator[str]:
         thread.join(timeout=10)
 
 
-def _listening(settings: Settings) -> tuple[Any, str]:
+def _listening(settings: Settings, clock: Callable[[], datetime]) -> tuple[Any, str]:
     """A server on an open socket, and its address. The socket is ours: waitress leaves its own open on failure."""
     host, port = settings.dashboard.host, settings.dashboard.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -68,7 +70,7 @@ def _listening(settings: Settings) -> tuple[Any, str]:
                 f"{host}:{port} is taken by another program. Stop it, or use `barograph dashboard --port {port + 1}`."
             ) from error
         raise SettingsError(f"[dashboard] host {host}, port {port}: cannot listen there ({error.strerror}).") from error
-    app = create_app(settings)
+    app = create_app(settings, clock=clock)
     # It warns of every answer that has to wait for a thread, which on a busy morning is most of them.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     shown = f"[{host}]" if family == socket.AF_INET6 else host

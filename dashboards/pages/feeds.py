@@ -14,7 +14,7 @@ from dashboards.charts import chart
 from dashboards.data import View
 from dashboards.download import downloads
 from dashboards.figures import coverage_figure
-from dashboards.pieces import moment, panel, quiet, switch, tag, text_of, when_of
+from dashboards.pieces import labelled, moment, panel, quiet, switch, tag, text_of, when_of
 
 __all__ = ["show"]
 
@@ -63,11 +63,13 @@ def _table(view: View, feeds: pd.DataFrame, now: datetime) -> html.Table:
     polls = tries.groupby("feed_id")["attempts"].sum()
     news = tries.groupby("feed_id")["new_articles"].sum()
     names = ("Feed", "State", "Last new", "Polls, 24 h", "New, 24 h", "In words")
+    labels = ("", "", *names[2:5], "")
     head = html.Tr([html.Th(text, scope="col", className="num" if "24" in text else "") for text in names])
     body = [
-        _row(feed, polls.get(feed["feed_id"], 0), news.get(feed["feed_id"], 0), now) for _, feed in feeds.iterrows()
+        labelled(_row(feed, polls.get(feed["feed_id"], 0), news.get(feed["feed_id"], 0), now), labels)
+        for _, feed in feeds.iterrows()
     ]
-    return html.Table([html.Thead(head), html.Tbody(body)], className="list")
+    return html.Table([html.Thead(head), html.Tbody(body)], className="list cards")
 
 
 def _row(feed: pd.Series[Any], polls: int, news: int, now: datetime) -> html.Tr:

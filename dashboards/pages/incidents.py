@@ -16,13 +16,15 @@ from dashboards.data import SCOPES, View, evidence_of, incidents_of
 from dashboards.download import downloads
 from dashboards.evidence import evidence_blocks, state_of
 from dashboards.figures import series_figure
-from dashboards.pieces import Children, aria, moment, panel, quiet, series_link, switch, tag, text_of, when_of
+from dashboards.pieces import Children, aria, labelled, moment, panel, quiet, series_link, switch, tag, text_of, when_of
 
 __all__ = ["show"]
 
 _STATES = {"open": "Open", "past": "Past", "all": "All"}
 _MOST = 200
 _EVENTS = "SELECT * FROM incident_events WHERE incident_id = $incident_id ORDER BY seq, event_id"
+# So many letters of an id name it; all 32 would break the line.
+_LETTERS = 12
 # Articles of either kind: more would make a page of many megabytes; `barograph audit` writes all of them.
 _ARTICLES = 1_000
 
@@ -78,8 +80,11 @@ def _nothing(state: str, searched: bool) -> str:
 
 
 def _table(rows: pd.DataFrame, now: datetime) -> html.Table:
-    head = html.Tr([html.Th(text, scope="col") for text in ("", "What", "State", "Rule", "Fired", "Resolved")])
-    return html.Table([html.Thead(head), html.Tbody([_row(row, now) for _, row in rows.iterrows()])], className="list")
+    names, times = ("", "What", "State", "Rule", "Fired", "Resolved"), ("Fired", "Resolved")
+    head = html.Tr([html.Th(text, scope="col", className="num" if text in times else "") for text in names])
+    labels = ("", "", "", *names[3:])
+    body = [labelled(_row(row, now), labels) for _, row in rows.iterrows()]
+    return html.Table([html.Thead(head), html.Tbody(body)], className="list cards")
 
 
 def _row(row: pd.Series[Any], now: datetime) -> html.Tr:
@@ -197,6 +202,6 @@ def _life(view: View, incident_id: str, now: datetime) -> html.Ol | html.P:
 
 
 def _commands(row: pd.Series[Any]) -> html.Ul:
-    name = row["incident_id"]
+    name = str(row["incident_id"])[:_LETTERS]
     lines = (f"barograph incidents show {name}", f"barograph incidents ack {name}", f"barograph replay {name}")
     return html.Ul([html.Li(html.Code(line)) for line in lines], className="commands")

@@ -11,7 +11,7 @@ from dash import dcc, html
 
 from dashboards.address import Asked, href
 from dashboards.data import View
-from dashboards.pieces import Children, aria, moment, panel, quiet, tag, text_of
+from dashboards.pieces import Children, aria, labelled, moment, panel, quiet, tag, text_of
 
 __all__ = ["show"]
 
@@ -94,7 +94,9 @@ def _measured(metrics: dict[str, Any]) -> html.Table | html.P:
     if not body:
         return quiet("Its metrics name no final set.")
     head_row = html.Tr([html.Th(text, scope="col", className="num" if n else "") for n, text in enumerate(names)])
-    return html.Table([html.Thead(head_row), html.Tbody(body)], className="list")
+    return html.Table(
+        [html.Thead(head_row), html.Tbody([labelled(row, ("", *names[1:])) for row in body])], className="list cards"
+    )
 
 
 def _figures(name: str, row: dict[str, Any]) -> html.Tr:

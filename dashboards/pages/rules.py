@@ -12,7 +12,7 @@ from dash import dcc, html
 from dashboards.address import Asked, href
 from dashboards.data import View, incidents_of
 from dashboards.download import downloads
-from dashboards.pieces import Children, moment, panel, quiet, text_of
+from dashboards.pieces import Children, labelled, moment, panel, quiet, text_of
 from dashboards.words import chance_words, span_words
 
 __all__ = ["show"]
@@ -34,7 +34,13 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     ]
     head = html.Tr([html.Th(text, scope="col", className="num" if text in _RIGHT else "") for text in _HEADS])
     content: Children = (
-        [html.Table([html.Thead(head), html.Tbody(rows)], className="list"), downloads("limits")]
+        [
+            html.Table(
+                [html.Thead(head), html.Tbody([labelled(row, ("", *_HEADS[1:])) for row in rows])],
+                className="list cards",
+            ),
+            downloads("limits"),
+        ]
         if rows
         else [quiet("No rule has fired or been given a limit yet. Try `barograph rules check`, then `barograph run`.")]
     )

@@ -59,9 +59,6 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     stories, note = in_view(view, asked, series, now)
     side = [
         panel("series-stories", "Stories in view", stories, note),
-        html.P(
-            [downloads("stories", asked), " of these; ", downloads("trends", asked), " of the series"], className="more"
-        ),
         panel("series-incidents", "Incidents of this series", _incidents(view, series, now)),
     ]
     wide = [
@@ -76,6 +73,7 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
                     className="panel-head",
                 ),
                 *drawing(series, figure, "series-chart"),
+                downloads("trends", asked),
             ],
             className="panel chart-panel",
         ),
@@ -98,7 +96,8 @@ def in_view(view: View, asked: Asked, series: Series, now: datetime) -> tuple[An
     if pd.notna(kept) and start < kept:
         empty += f" Stories are published from {kept:%-d %b %Y} on; the chart reaches further back."
     note = f"{len(rows)} of {int(rows['found'].iloc[0]):,}, the most told first" if len(rows) else ""
-    return story_table(rows, now, empty), note
+    table = story_table(rows, now, empty)
+    return [table, downloads("stories", asked)] if len(rows) else table, note
 
 
 def _names(text: str) -> list[str]:

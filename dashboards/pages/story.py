@@ -14,7 +14,19 @@ from dashboards.act import missed_form
 from dashboards.address import Asked
 from dashboards.data import View, incidents_of
 from dashboards.evidence import incident_rows
-from dashboards.pieces import Children, aria, listed, moment, panel, quiet, series_link, tag, text_of, title_link
+from dashboards.pieces import (
+    Children,
+    aria,
+    labelled,
+    listed,
+    moment,
+    panel,
+    quiet,
+    series_link,
+    tag,
+    text_of,
+    title_link,
+)
 
 __all__ = ["marked", "show"]
 
@@ -41,7 +53,8 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     incidents = incidents_of(view)
     incidents = incidents[incidents["incident_id"].isin(citing)]
     cited: Any = incident_rows(view, incidents, now) if len(incidents) else quiet("No incident rests on this story.")
-    note = f"{len(articles)} articles, {words.corroboration_words(story['owners'], story['articles'])}"
+    told = words.corroboration_words(story["owners"], story["articles"])
+    note = told if len(articles) == story["articles"] else f"{len(articles)} shown of {told}"
     wide = [panel("articles", "Articles, in order of arrival", _table(articles, now), note)]
     forms = [missed_form(title, story["first_at"], asked)]
     side = [
@@ -88,10 +101,9 @@ def _table(articles: pd.DataFrame, now: datetime) -> html.Table | html.P:
     if articles.empty:
         return quiet("Its articles are not in this snapshot; publish again.")
     names = ("Time", "Article", "Novelty", "Negative · neutral · positive")
-    head = html.Tr([html.Th(name, scope="col") for name in names])
-    return html.Table(
-        [html.Thead(head), html.Tbody([_row(row, now) for _, row in articles.iterrows()])], className="list told-by"
-    )
+    head = html.Tr([html.Th(name, scope="col", className="num" if name == "Novelty" else "") for name in names])
+    body = [labelled(_row(row, now), ("", "", "Novelty", "")) for _, row in articles.iterrows()]
+    return html.Table([html.Thead(head), html.Tbody(body)], className="list cards told-by")
 
 
 def _row(row: pd.Series[Any], now: datetime) -> html.Tr:

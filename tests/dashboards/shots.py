@@ -11,17 +11,29 @@ from dashboards.data import Reader, View, incidents_of
 from tests.dashboards.conftest import CHROMIUM, QUIET
 from tests.dashboards.test_browser import VIEWS, looking, settled
 
+# What is longer than that on a phone is cut off: a list looks the same further down.
+LONGEST = 2600
+
 
 def main(published: Path, folder: Path) -> None:
-    """Write PAGE-light.png, PAGE-dark.png and PAGE-phone.png of each page of the snapshot under `published`."""
+    """Write PAGE-light.png, PAGE-dark.png and PAGE-phone.png of each page of the snapshot under `published`.
+
+    By the clock of its publish, so that they are the same whenever they are taken.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        for name, address in addresses(Reader(published).view()).items():
+        snapshot = Reader(published).view()
+        at = snapshot.snapshot.manifest.published_at
+        for name, address in addresses(snapshot).items():
             for view in VIEWS:
-                with looking(browser, published, address, view=view) as (page, _):
+                with looking(browser, published, address, view=view, clock=lambda: at) as (page, _):
                     settled(page)
-                    page.screenshot(path=folder / f"{name}-{view}.png", full_page=view == "phone")
+                    shown = VIEWS[view]["viewport"]
+                    if view == "phone":
+                        tall = page.evaluate("document.documentElement.scrollHeight")
+                        shown = {**shown, "height": min(tall, LONGEST)}
+                    page.screenshot(path=folder / f"{name}-{view}.png", full_page=True, clip={"x": 0, "y": 0, **shown})
         browser.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dashboards.serve import server_in_thread
 from pipeline.actions import Kind, pending
+from pipeline.context import utc_now
 from pipeline.settings import Settings
 from tests.dashboards import sample
 
@@ -28,11 +29,13 @@ VIEWS = {
 
 
 @contextmanager
-def looking(browser: Browser, root: Path, query: str = "", view: str = "light") -> Iterator[tuple[Page, list[str]]]:
+def looking(
+    browser: Browser, root: Path, query: str = "", view: str = "light", clock: Callable[[], datetime] = utc_now
+) -> Iterator[tuple[Page, list[str]]]:
     """A page on the snapshot under `root`, and what went wrong on it; the reports that count are empty at the end."""
     trouble: list[str] = []
     settings = Settings(store={"published": root}, dashboard={"port": 0})
-    with server_in_thread(settings) as address:
+    with server_in_thread(settings, clock=clock) as address:
         page = browser.new_page(timezone_id="Asia/Kolkata", **VIEWS[view])  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda m: trouble.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)

@@ -26,6 +26,7 @@ from dashboards.pages import PAGES, page_of
 from dashboards.pages.incidents import _facts
 from dashboards.pages.model import _challenge
 from dashboards.pages.morning import since
+from dashboards.pages.series import in_view
 from dashboards.pages.story import marked
 from dashboards.serve import server_in_thread
 from dashboards.stories import newest_stories
@@ -221,6 +222,24 @@ def test_an_open_incident_that_nobody_saw_again_is_not_said_to_be_seen_now(view:
     assert _text(_facts(row, sample.NOW)).replace("  ", " ").count("15:20") == 1
     row["last_seen_at"] = pd.NaT
     assert "last seen –" in _text(_facts(row, sample.NOW)).replace("  ", " ")
+
+
+def test_each_value_of_a_long_row_has_the_name_of_its_column_for_a_phone(view: View) -> None:
+    _, content = page_of("/rules").show(view, Asked("/rules"), sample.NOW)  # type: ignore[union-attr]
+    (row,) = [row for row in _parts(content) if isinstance(row, html.Tr) and "negative-share-topic" in _text(row)]
+    props = [cell.to_plotly_json()["props"] for cell in row.children]
+    assert [cell.get("data-label", "") for cell in props] == [
+        "", "Budget", "Fires under", "Its past", "Sent, 4 weeks", "Last", "Its last backtest",
+    ]  # fmt: skip
+
+
+def test_the_stories_in_view_are_what_is_downloaded(view: View) -> None:
+    asked = Asked.parse("/series", "?series=topic:energy&from=2026-03-01T00:00:00&to=2026-03-04T00:00:00")
+    content, note = in_view(view, asked, view.series("topic", "energy", "day"), sample.NOW)
+    assert note.startswith("4 of 4")
+    files = [link for link in _links(content) if link.startswith("/download/")]
+    assert len(files) == 3
+    assert all("from=2026-03-01" in link for link in files)
 
 
 def test_a_meter_is_named_as_it_is_seen() -> None:
