@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.soak.load.arrivals import HOSTS, Load, arrivals
+from tests.soak.load.lanes import Lane
 from tests.soak.load.result import STAGES, Result
 from tests.soak.load.run import run
 from tests.soak.load.show import picture, table
@@ -39,6 +42,14 @@ def test_every_feed_counts_from_nought_and_no_publisher_prints_a_title_twice() -
     assert printed.most_common(1)[0][1] == 1
     copied = Counter(entry.title for entry in entries)
     assert sum(n > 1 for n in copied.values()) > 50
+
+
+def test_a_lane_that_ends_for_whatever_reason_is_seen() -> None:
+    stop = threading.Event()
+    lane = Lane("link", lambda: json.loads("{broken"), pause=0.0)
+    lane.run(stop)
+    assert isinstance(lane.error, json.JSONDecodeError)
+    assert stop.is_set()
 
 
 def test_a_week_has_its_nights_and_weekends() -> None:

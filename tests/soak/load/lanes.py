@@ -101,7 +101,7 @@ class Lane:
     name: str
     cycle: Callable[[], None]
     pause: float
-    error: BaseException | None = None
+    error: Exception | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -110,7 +110,7 @@ class Lane:
                 began = time.monotonic()
                 self.cycle()
                 stop.wait(max(0.0, self.pause - (time.monotonic() - began)))
-        except RuntimeError as error:
+        except Exception as error:  # noqa: BLE001 - told by who reads `error`; a lane must not end unseen
             self.error = error
             stop.set()
 
