@@ -56,10 +56,21 @@ PUBLISHERS = ("Harbour Wire", "Northgate Post", "The Ledger Daily", "Meridian Fi
 
 
 def write(
-    root: Path, *, now: datetime = NOW, demo: bool = True, hostile: bool = False, empty: bool = False
+    root: Path,
+    *,
+    now: datetime = NOW,
+    demo: bool = True,
+    hostile: bool = False,
+    empty: bool = False,
+    withdrawn: str = "",
 ) -> Manifest:
-    """Publish the sample under `root`; the same arguments give the same parts."""
+    """Publish the sample under `root`; the same arguments give the same parts.
+
+    `withdrawn`: the incident of this id never fired.
+    """
     frames = _empty() if empty else {**_empty(), **_filled(now, hostile)}
+    fired = frames["incidents"]["incident_id"] != withdrawn
+    frames["incidents"] = frames["incidents"].assign(fired_at=frames["incidents"]["fired_at"].where(fired))
     with only_publisher(root):
         made = {}
         for name, table in TABLES.items():

@@ -201,7 +201,7 @@ def test_an_active_model_that_is_not_there_any_more_is_told(folder: Path) -> Non
 def test_the_command_says_what_is_wrong_sends_a_test_and_shows_no_secret(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(installation, "weights", lambda settings: "not asked here: loading takes seconds")
+    monkeypatch.setenv("BAROGRAPH_MODEL__NAME", "not-there")  # loading one takes seconds
     open_context()
     monkeypatch.setattr(sys, "argv", ["barograph", "doctor", "--send", "--json"])
     with pytest.raises(SystemExit) as end:
@@ -220,7 +220,7 @@ def test_the_command_says_what_is_wrong_sends_a_test_and_shows_no_secret(
 def test_a_test_message_makes_no_store(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(installation, "weights", lambda settings: "not asked here: loading takes seconds")
+    monkeypatch.setenv("BAROGRAPH_MODEL__NAME", "not-there")  # loading one takes seconds
     monkeypatch.setenv(
         "BAROGRAPH_STORE__WAREHOUSE", f"ducklake:duckdb:{folder}/new/lake?data_path={folder}/new/parquet"
     )
