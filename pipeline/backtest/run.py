@@ -64,22 +64,23 @@ def simulate(
     `freeze`: each finding can also say what it was computed from (`Seen.given`); the whole past stays in memory then.
     """
     given = _Giving(watched, known.labels) if freeze else None
+    asked = _Asked(known, rules, watched, model_version, start, end, horizon, given)
     played = {rule.name: Played(rule) for rule in rules.rules}
     found: list[Seen] = []
     for grain in BUCKET:
         ours = [rule for rule in _series_rules(rules) if rule.grain == grain]
         if ours:
-            found += _of_series(known, ours, rules, watched, model_version, start, end, played, given, progress)
+            found += _of_series(asked, ours, played, progress)
     for rule in rules.of(Kind.EVENT):
-        found += _of_events(known, rule, rules, watched, model_version, start, horizon, given)
+        found += _of_events(asked, rule)
         played[rule.name].series = sum(
             rule.selects(name, tier_in(watched, rule, name)) for name in sorted(watched.entities())
         )
     for rule in rules.of(Kind.HEALTH):
         if rule.what is Health.BLIND_SPOT:
-            found += _blind_spots(known.trends, rule, rules, start, given)
+            found += _blind_spots(asked, rule)
         elif rule.what is Health.LATE_FEED:
-            found += _late_feeds(known.feeds, rule, rules, start, end, given)
+            found += _late_feeds(asked, rule)
             played[rule.name].series = len(known.feeds)
     for life in play((one for one in found if one.at >= start), rules, end, horizon):
         played[life.incident.rule].lives.append(life)
@@ -115,23 +116,26 @@ class _Giving:
         return lambda: inputs.as_json(seen, finding, self.watched, oldest, now)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of the past: these rules on what was known, from `start` to `end`."""
+
+    known: Known
+    rules: Rules
+    watched: WatchLists
+    model_version: str
+    start: datetime
+    end: datetime
+    horizon: timedelta
+    given: _Giving | None
+
+
 def _series_rules(rules: Rules) -> list[Rule]:
     return [rule for rule in rules.rules if rule.kind in (Kind.NEGATIVE_SHARE, Kind.VOLUME)]
 
 
-def _of_series(
-    known: Known,
-    ours: Sequence[Rule],
-    rules: Rules,
-    watched: WatchLists,
-    model_version: str,
-    start: datetime,
-    end: datetime,
-    played: dict[str, Played],
-    given: _Giving | None,
-    progress: Progress,
-) -> Iterator[Seen]:
-    grain = ours[0].grain
+def _of_series(asked: _Asked, ours: Sequence[Rule], played: dict[str, Played], progress: Progress) -> Iterator[Seen]:
+    known, watched, start, end, grain = asked.known, asked.watched, asked.start, asked.end, ours[0].grain
     rows = known.trends
     rows = rows[(rows["grain"] == grain) & rows["scope"].isin({MARKET[0], *(rule.scope for rule in ours)})]
     # A budget is set from what was judged before; the first days of the span must not find it without a past.
@@ -141,10 +145,10 @@ def _of_series(
     tallies: dict[str, list[Tally]] = {rule.name: [] for rule in ours}
     volumes = any(rule.kind is Kind.VOLUME for rule in ours)
     total = max(-(-(end - first) // timedelta(weeks=1)), 0)
-    for done, stretch in enumerate(stretches(rows, grain, first, end, model_version, volumes=volumes)):
+    for done, stretch in enumerate(stretches(rows, grain, first, end, asked.model_version, volumes=volumes)):
         progress(f"judge {grain}s", done, total)
-        find = finder(stretch, rules, known.labels, watched)
-        gives = given.of_stretch(stretch) if given else None
+        find = finder(stretch, asked.rules, known.labels, watched)
+        gives = asked.given.of_stretch(stretch) if asked.given else None
         for rule in ours:
             active = _limited(rule, tallies[rule.name], stretch, played[rule.name], start)
             counted = _count(rule, watched, stretch, find)
@@ -178,17 +182,9 @@ def _nothing(rule: Rule) -> Iterable[Finding]:
     return ()
 
 
-def _of_events(
-    known: Known,
-    rule: Rule,
-    rules: Rules,
-    watched: WatchLists,
-    model_version: str,
-    start: datetime,
-    horizon: timedelta,
-    given: _Giving | None,
-) -> Iterator[Seen]:
+def _of_events(asked: _Asked, rule: Rule) -> Iterator[Seen]:
     """The findings of every moment at which an article about a watched name, or one more of its story, was known."""
+    known, rules, watched, model_version = asked.known, asked.rules, asked.watched, asked.model_version
     severe = [
         one
         for one in known.sightings
@@ -200,10 +196,11 @@ def _of_events(
         ours = list(group)
         told = {one.story_id: known.stories.get(one.story_id, []) for one in ours}
         moments = {one.known_at for one in ours} | {telling.known_at for story in told.values() for telling in story}
-        for at in sorted(moment for moment in moments if moment >= start):
-            then = [_as_of(one, known, at) for one in ours if at - horizon < one.known_at <= at]
+        for at in sorted(moment for moment in moments if moment >= asked.start):
+            oldest = at - asked.horizon
+            then = [_as_of(one, known, at) for one in ours if oldest < one.known_at <= at]
             for finding in confirmed(events.findings(then, rule, rules, known.labels, watched, model_version, at)):
-                gives = given.of_now(finding, at - horizon, at, sightings=then) if given else None
+                gives = asked.given.of_now(finding, oldest, at, sightings=then) if asked.given else None
                 yield Seen(finding, at, given=gives)
 
 
@@ -212,25 +209,23 @@ def _as_of(one: Sighting, known: Known, at: datetime) -> Sighting:
     return replace(one, owners=tuple(sorted({telling.owner for telling in told if telling.known_at <= at})))
 
 
-def _blind_spots(
-    trends: pd.DataFrame, rule: Rule, rules: Rules, start: datetime, given: _Giving | None
-) -> Iterator[Seen]:
+def _blind_spots(asked: _Asked, rule: Rule) -> Iterator[Seen]:
+    trends, start, given = asked.known.trends, asked.start, asked.given
     market = trends[(trends["scope"] == "market") & (trends["grain"] == "hour")]
     market = market[(market["coverage"] < rule.min_coverage) & (market["bucket_start"] >= pd.Timestamp(start))]
     for place in range(len(market)):
         row = market.iloc[place : place + 1]
         end = pd.Timestamp(row["bucket_start"].iloc[0]).to_pydatetime().astimezone(UTC) + _HOUR
-        for finding in feeds.blind_spots(row, rule, rules, end):
+        for finding in feeds.blind_spots(row, rule, asked.rules, end):
             gives = given.of_now(finding, start, end, trends=row) if given else None
             yield Seen(finding, end, end + _HOUR, gives)
 
 
-def _late_feeds(
-    all_: Sequence[FeedHistory], rule: Rule, rules: Rules, start: datetime, end: datetime, given: _Giving | None
-) -> Iterator[Seen]:
+def _late_feeds(asked: _Asked, rule: Rule) -> Iterator[Seen]:
     """Each silence of a feed that was called late while it lasted, from the first full hour at which it was."""
+    start, end, given = asked.start, asked.end, asked.given
     since, until = health.hours_of(start), health.hours_of(end)
-    for feed in all_:
+    for feed in asked.known.feeds:
         times = feed.arrivals[feed.arrivals <= until]
         if times.size < 2:
             continue
@@ -240,7 +235,7 @@ def _late_feeds(
         least = -np.log(rule.p_limit) / 2 * np.diff(times).mean()
         for i in np.flatnonzero((gaps > max(least, 1.0)) & (ends > since)):
             then = replace(feed, arrivals=times[: i + 1])
-            late = _first_late(then, float(times[i]), float(ends[i]), rule, rules)
+            late = _first_late(then, float(times[i]), float(ends[i]), rule, asked.rules)
             if late is not None and late.at >= start:
                 gives = given.of_now(late.finding, start, late.at, feeds=(then,)) if given else None
                 yield replace(late, given=gives)

@@ -203,14 +203,14 @@ def findings(
     chosen = np.array([i for i, (key, tier) in wanted.items() if rule.selects(key, tier)], dtype=np.int64)
     if not chosen.size:
         return
+    look = _Look(all_, grid, rule, rules, labels, watchlists)
     runs = Runs(chosen.size, rule.grain, rule.min_negative, rule.min_stories)
     found = grid.alarms(chosen, rule.p_limit, runs)
     for alarm in sorted(found, key=lambda one: (one.series, one.last)):
         row = int(chosen[alarm.series])
         places = grid.place[row, alarm.first : alarm.last + 1]
         part = all_.rows.iloc[places[places >= 0]]
-        key, tier = wanted[row]
-        finding = _finding(key, part, alarm, grid, all_, rule, rules, labels, tier, watchlists.tier_of(key))
+        finding = _finding(look, *wanted[row], part, alarm)
         if finding.end > oldest:
             yield finding
 
@@ -230,18 +230,20 @@ def _how(alarm: Alarm, grid: Grid) -> str:
     return "open bucket" if grid.open[alarm.last] else "bucket"
 
 
-def _finding(
-    key: str,
-    part: pd.DataFrame,
-    alarm: Alarm,
-    grid: Grid,
-    all_: Judged,
-    rule: Rule,
-    rules: Rules,
-    labels: Labels,
-    tier: int | None,
-    best_tier: int | None,
-) -> Finding:
+@dataclass(frozen=True)
+class _Look:
+    """What a rule looks at, and by what its findings are named and graded."""
+
+    judged: Judged
+    grid: Grid
+    rule: Rule
+    rules: Rules
+    labels: Labels
+    watchlists: WatchLists
+
+
+def _finding(look: _Look, key: str, tier: int | None, part: pd.DataFrame, alarm: Alarm) -> Finding:
+    rule, fits, known = look.rule, look.judged.fits, look.judged.parameters
     last = part.iloc[-1]
     start = pd.Timestamp(part["bucket_start"].iloc[0]).to_pydatetime()
     end = pd.Timestamp(last["bucket_start"]).to_pydatetime() + BUCKET[rule.grain]
@@ -257,8 +259,8 @@ def _finding(
         kind=rule.kind.value,
         scope=rule.scope,
         key=key,
-        label=labels.of(rule.scope, key),
-        severity=rules.severity_of(rule, effect=y / max(expected, 0.5), owners=owners, tier=tier),
+        label=look.labels.of(rule.scope, key),
+        severity=look.rules.severity_of(rule, effect=y / max(expected, 0.5), owners=owners, tier=tier),
         summary=f"{y} of {n} stories negative; usual {usual}, range {low_}–{high_}",
         bucket_start=start,
         seen_until=end,
@@ -268,19 +270,19 @@ def _finding(
         single_source=False,
     )
     fit = int(last["fit"])
-    row = all_.fits.iloc[fit]
+    row = fits.iloc[fit]
     coverage = part["coverage"].min()
     numbers = {
         "coverage": None if pd.isna(coverage) else round(float(coverage), 4),
-        "excess_p": _excess(part, grid, alarm, all_.parameters[fit]) if rule.scope != MARKET[0] else None,
+        "excess_p": _excess(part, look.grid, alarm, known[fit]) if rule.scope != MARKET[0] else None,
         "expected": round(expected, 4),
         "fit": {
             "fit_id": row["fit_id"],
             "fitted_for": pd.Timestamp(row["fitted_for"]).isoformat(),
             "n_baseline": int(row["n_baseline"]),
-            "parameters": all_.parameters[fit],
+            "parameters": known[fit],
         },
-        "found_in": _how(alarm, grid),
+        "found_in": _how(alarm, look.grid),
         "high": high_,
         "low": low_,
         "negative_stories": y,
@@ -290,7 +292,7 @@ def _finding(
         "p_value": alarm.p,
         "story_count": n,
         # Of any list, whichever the rule looks at: a name of tier one is never taken for a part of something wider.
-        "tier": best_tier,
+        "tier": look.watchlists.tier_of(key),
         "usual": usual,
     }
     as_of = pd.Timestamp(part["counted_at"].max()).to_pydatetime()
