@@ -22,6 +22,7 @@ _TYPES = {
     "relevance": pa.float64(), "p_negative": pa.float64(), "p_neutral": pa.float64(), "p_positive": pa.float64(),
     "p_topic": pa.float64(), "published_at": UTC_US, "first_seen_at": UTC_US, "known_at": UTC_US,
     "fetched_at": UTC_US, "added_at": UTC_US, "happened_at": UTC_US, "seq": pa.int32(),
+    "last_fetch_at": UTC_US, "next_fetch_at": UTC_US, "removed_at": UTC_US,
 }  # fmt: skip
 
 
