@@ -88,14 +88,15 @@ class Warehouse:
 
         Another process may be doing the same: then it is tried again, and finds what the other has made.
         """
-        ran: list[schema.Migration] = self._retrying()(self._prepare)
-        return ran
-
-    def _prepare(self) -> list[schema.Migration]:
         if self._is_newest():
             return []
+        ran: list[schema.Migration] = self._retrying()(self._migrate)
+        return ran
+
+    def _migrate(self) -> list[schema.Migration]:
         with self._connection(read_only=False) as con:
-            return schema.migrate(con, self.clock())
+            # Of those who find the same store at once, the later need not go through every migration.
+            return [] if _is_newest(con) else schema.migrate(con, self.clock())
 
     def _is_newest(self) -> bool:
         """Whether the store lacks no migration; asked without keeping others from it, since every command asks."""
@@ -103,7 +104,7 @@ class Warehouse:
             return False
         try:
             with self._connection(read_only=True) as con:
-                return schema.current_version(con) >= schema.migrations()[-1].version
+                return _is_newest(con)
         except (StoreBusy, SchemaTooNew):
             raise
         except StoreError as error:
@@ -204,3 +205,7 @@ class Warehouse:
             return self.engine.connect(read_only=read_only)
         except duckdb.Error as error:
             raise translated(error, self.engine) from error
+
+
+def _is_newest(con: duckdb.DuckDBPyConnection) -> bool:
+    return schema.current_version(con) >= schema.migrations()[-1].version
