@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -86,7 +87,9 @@ def migrate(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Migration]:
             con.execute("INSERT INTO schema_version VALUES (?, ?, ?)", [migration.version, migration.name, now])
             con.commit()
         except BaseException:
-            con.rollback()
+            # A commit that failed has ended the transaction: what it said must come out, not that none is active.
+            with suppress(duckdb.Error):
+                con.rollback()
             raise
         ran.append(migration)
     return ran

@@ -23,8 +23,8 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 def prepare_at_once(setting: str, start: Barrier) -> None:
-    start.wait(60)
-    Warehouse(setting, utc_now, lock_timeout_s=30).prepare()
+    start.wait(120)
+    Warehouse(setting, utc_now, lock_timeout_s=150).prepare()
 
 
 def write_and_die(setting: str, when: str) -> None:
@@ -136,7 +136,7 @@ def test_four_processes_that_find_an_empty_lake_make_it_once(lake_setting: str) 
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
     assert count(Warehouse(lake_setting, utc_now), "schema_version") == len(migrations())
 
