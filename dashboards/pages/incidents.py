@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,13 +13,13 @@ from dashboards import words
 from dashboards.act import act_panel
 from dashboards.address import Asked, href
 from dashboards.charts import drawing, said
-from dashboards.data import SCOPES, View, evidence_of, incidents_of
+from dashboards.data import SCOPES, SHOWN, View, evidence_of, incidents_of
 from dashboards.download import downloads
 from dashboards.evidence import evidence_blocks, state_of
 from dashboards.figures import series_figure
 from dashboards.pieces import Children, aria, labelled, moment, panel, quiet, series_link, switch, tag, text_of, when_of
 
-__all__ = ["show"]
+__all__ = ["grain_of", "show"]
 
 _STATES = {"open": "Open", "past": "Past", "all": "All"}
 _MOST = 200
@@ -142,7 +143,8 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
         ],
         className="panel head-panel",
     )
-    evidence = evidence_blocks(evidence_of(view, incident_id), now, negative_shown=_ARTICLES, counter_shown=_ARTICLES)
+    kept = evidence_of(view, incident_id)
+    evidence = evidence_blocks(kept, now, negative_shown=_ARTICLES, counter_shown=_ARTICLES)
     forms = act_panel(
         view.snapshot.root, incident_id, asked,
         is_open=bool(row["open"]), acknowledged=bool(text_of(row["acknowledged_by"])),
@@ -154,9 +156,7 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
     ]
     wide = [panel("evidence", "Evidence, as the message had it", html.Div(evidence, className="evidence"))]
     if row["scope"] in SCOPES:
-        series = view.series(
-            row["scope"], row["key"], "hour" if now - row["fired_at"] < pd.Timedelta(days=7) else "day"
-        )
+        series = view.series(row["scope"], row["key"], grain_of(kept["decision"], now - row["fired_at"]))
         drawn = drawing(series, series_figure(series))
         where = series_link(row["scope"], row["key"], "the whole series", series.grain)
         wide.insert(
@@ -166,6 +166,12 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
         head,
         html.Div([html.Div(wide, className="wide"), html.Div(side, className="side")], className="grid"),
     ]
+
+
+def grain_of(decisions: Sequence[Mapping[str, Any]], age: timedelta) -> str:
+    """The grain to draw: days where days were judged, as the message tells them; else hours, while those are shown."""
+    judged = {decision.get("grain") for decision in decisions}
+    return "day" if "day" in judged or age >= SHOWN["hour"] else "hour"
 
 
 def _facts(row: pd.Series[Any], now: datetime) -> Children:

@@ -23,7 +23,7 @@ from dashboards.data import Reader, View, incidents_of, parse_series, ranked
 from dashboards.evidence import incident_list
 from dashboards.export import safe_cell, spreadsheet_safe
 from dashboards.pages import PAGES, page_of
-from dashboards.pages.incidents import _facts
+from dashboards.pages.incidents import _facts, grain_of
 from dashboards.pages.model import _challenge
 from dashboards.pages.morning import since
 from dashboards.pages.series import in_view
@@ -368,3 +368,11 @@ def test_no_cell_is_a_formula(text: str) -> None:
 def test_ordinary_text_stays_as_it_is() -> None:
     assert safe_cell("Profit up 3% - a record") == "Profit up 3% - a record"
     assert safe_cell(-3.5) == -3.5
+
+
+@pytest.mark.parametrize(
+    ("judged", "hours", "drawn"), [("day", 1, "day"), ("hour", 1, "hour"), (None, 1, "hour"), ("hour", 200, "day")]
+)
+def test_an_incident_is_drawn_by_the_grain_that_was_judged(judged: str | None, hours: int, drawn: str) -> None:
+    assert grain_of([{"grain": judged}], timedelta(hours=hours)) == drawn
+    assert grain_of([], timedelta(hours=1)) == "hour"
