@@ -12,6 +12,7 @@ import click
 import pytest
 import typer
 
+from cli.common import name_config
 from cli.main import app, main
 from models import DEFAULT
 from models.artifacts import find
@@ -22,7 +23,9 @@ Barograph = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def barograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Barograph:
+def barograph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Barograph]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "feeds.opml").write_text('<opml version="2.0"><body/></opml>', encoding="utf-8")
 
@@ -36,7 +39,9 @@ def barograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         said = capsys.readouterr()
         return status, said.out, said.err
 
-    return call
+    yield call
+    # A program ends and forgets the file that it was told of; this one goes on to other tests.
+    name_config(None)
 
 
 @pytest.mark.parametrize(
