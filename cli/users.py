@@ -75,7 +75,8 @@ def _list(file: FileOption = None, config: ConfigOption = None, as_json: JsonOpt
     names = sorted(_known(_path(file, config)))
     if as_json:
         emit([{"name": name} for name in names], ("name",), as_json=True)
-    for name in () if as_json else names:
+        return
+    for name in names:
         out.print(name, markup=False)
 
 

@@ -7,7 +7,16 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,9 +31,14 @@ from pipeline.errors import SettingsError
 __all__ = ["DEFAULT_CONFIG", "Settings", "file_or_default", "load", "value_of"]
 
 DEFAULT_CONFIG = "barograph.toml"
-# So far back the pages judge the days of a series by the fits of then (`pipeline.publish.judged`), and so long `detect`
-# remembers what was resolved (`pipeline.detect.reading`).
-_JUDGED_DAYS, _REMEMBERED_DAYS = 180, 30
+# How many days of what are still asked for, and by whom: as `pipeline.aggregate` sweeps, as the pages judge
+# (`pipeline.publish.judged`), as `detect` remembers (`pipeline.detect.reading`).
+_NEEDED_DAYS = {
+    "articles_days": (400, "series are rebuilt that far back every day"),
+    "hours_days": (400, "series are rebuilt that far back every day"),
+    "fits_days": (180, "pages judge days that far back by the fits of then"),
+    "incidents_days": (30, "what was resolved since does not alarm again"),
+}
 SECRETS_VARIABLE = "BAROGRAPH_FILES"
 """Names a folder with one file per key that is a secret, such as `barograph_store__warehouse` (docs/security.md)."""
 
@@ -72,29 +86,12 @@ class Maintain(_Section):
     backups: Path | None = Field(None, description="where `maintain` and `backup` put backups")
     backups_kept: int = Field(7, ge=1, description="how many backups stay there")
 
-    @field_validator("articles_days", "hours_days")
+    @field_validator(*_NEEDED_DAYS)
     @classmethod
-    def _longer_than_aggregate_sweeps(cls, value: int) -> int:
-        if 0 < value <= 400:
-            raise ValueError("must be 0 (for ever) or more than 400: series are rebuilt that far back every day")
-        return value
-
-    @field_validator("fits_days")
-    @classmethod
-    def _longer_than_pages_judge(cls, value: int) -> int:
-        if 0 < value <= _JUDGED_DAYS:
-            raise ValueError(
-                f"must be 0 (for ever) or more than {_JUDGED_DAYS}: pages judge days that far back by the fits of then"
-            )
-        return value
-
-    @field_validator("incidents_days")
-    @classmethod
-    def _longer_than_detect_remembers(cls, value: int) -> int:
-        if 0 < value <= _REMEMBERED_DAYS:
-            raise ValueError(
-                f"must be 0 (for ever) or more than {_REMEMBERED_DAYS}: what was resolved since does not alarm again"
-            )
+    def _longer_than_needed(cls, value: int, info: ValidationInfo) -> int:
+        needed, why = _NEEDED_DAYS[str(info.field_name)]
+        if 0 < value <= needed:
+            raise ValueError(f"must be 0 (for ever) or more than {needed}: {why}")
         return value
 
 

@@ -77,8 +77,8 @@ class RawStore:
 
     def taken_at(self, since: date) -> list[datetime]:
         """When the store took in each load that is kept of the days from `since` on (UTC), oldest first."""
-        names = (path.name for day in self.days() if day >= since for path in (self.raw / str(day)).glob("*.zst"))
-        return sorted(datetime.strptime(name.partition("-")[0], _AT).replace(tzinfo=UTC) for name in names)
+        paths = (path for day in self.days() if day >= since for path in (self.raw / str(day)).glob("*.zst"))
+        return sorted(filter(None, map(_taken_at, paths)))
 
     def retire(self, today: date, keep: int) -> int:
         """Remove the days that are more than `keep` days ago, and of then what is damaged or was never taken in.
@@ -142,6 +142,13 @@ def _unseen(path: Path, seen: set[str]) -> Iterator[Spooled]:
                 yield spooled
     except (OSError, *DAMAGE) as error:
         logger.warning("%s cannot be read whole (%s); what stands before that is read", path, error)
+
+
+def _taken_at(path: Path) -> datetime | None:
+    try:
+        return datetime.strptime(path.name.partition("-")[0], _AT).replace(tzinfo=UTC)
+    except ValueError:  # somebody else's file
+        return None
 
 
 def _day(path: Path) -> date | None:

@@ -223,7 +223,7 @@ def test_an_open_incident_that_nobody_saw_again_is_not_said_to_be_seen_now(view:
 
 
 def test_each_value_of_a_long_row_has_the_name_of_its_column_for_a_phone(view: View) -> None:
-    _, content = page_of("/rules").show(view, Asked("/rules"), sample.NOW)  # type: ignore[union-attr]
+    _, content = page_of("/rules").show(view, Asked("/rules"), sample.NOW)
     (row,) = [row for row in _parts(content) if isinstance(row, html.Tr) and "negative-share-topic" in _text(row)]
     props = [cell.to_plotly_json()["props"] for cell in row.children]
     assert [cell.get("data-label", "") for cell in props] == [

@@ -162,7 +162,7 @@ def test_days_whose_articles_were_let_go_stay_as_they_were_counted(context: Cont
     limited = context.settings.model_copy(update={"maintain": Maintain(articles_days=411)})
     context = replace(context, settings=limited)
     assert run(context, full=True).counts["days"] == 0
-    before = [row for row in counted if row[0] < young.replace(hour=0)]  # type: ignore[operator]
+    before = [row for row in counted if row[0] < young.replace(hour=0)]
     assert before
     assert trends(context) == before, "of a day within the limit what is there counts"
     put(context.warehouse, [Piece("late", old, clock.now, imported=True)])

@@ -111,6 +111,7 @@ def test_what_the_store_has_lost_is_reported_until_it_is_taken_in_again(
     shutil.copy(tmp_path / "before", file)
 
     day = clock.now.date()
+    (RawStore(context.settings.store.raw).raw / str(day) / "copied by hand.zst").write_bytes(b"")
     clock.now += timedelta(hours=1)
     site.pages["/a"] = Page(rss(story(9)))
     for _ in range(2):
@@ -235,14 +236,22 @@ def test_killed_between_the_commit_and_the_raw_store_nothing_is_lost(
     assert list((raw.raw / "spool").iterdir()) == []
 
 
-def test_from_raw_on_the_command_line(
-    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, tmp_path: Path
-) -> None:
+def lost(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, folder: Path
+) -> tuple[list[tuple[object, ...]], Path]:
+    """Several days, and then no warehouse any more: what its articles were, and settings for the command line."""
     several_days(site, context, subscribe, clock)
     before = rows(context, ARTICLES)
     forget_the_warehouse(context, clock)
-    config = tmp_path / "barograph.toml"
+    config = folder / "barograph.toml"
     config.write_text('[store]\nwarehouse = "duckdb:barograph.duckdb"\n', encoding="utf-8")
+    return before, config
+
+
+def test_from_raw_on_the_command_line(
+    site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, tmp_path: Path
+) -> None:
+    before, config = lost(site, context, subscribe, clock, tmp_path)
     days = [str(day) for day in reversed(RawStore(context.settings.store.raw).days())]
     words = [word for day in days for word in ("--from-raw", day)]
     done = CliRunner().invoke(app, ["ingest", *words, "--config", str(config), "--json"])
@@ -254,11 +263,7 @@ def test_from_raw_on_the_command_line(
 def test_from_raw_takes_the_days_around_one_of_which_nothing_is_kept(
     site: Site, context: Context, subscribe: Subscribe, clock: MovableClock, tmp_path: Path
 ) -> None:
-    several_days(site, context, subscribe, clock)
-    before = rows(context, ARTICLES)
-    forget_the_warehouse(context, clock)
-    config = tmp_path / "barograph.toml"
-    config.write_text('[store]\nwarehouse = "duckdb:barograph.duckdb"\n', encoding="utf-8")
+    before, config = lost(site, context, subscribe, clock, tmp_path)
     days = RawStore(context.settings.store.raw).days()
     words = [word for day in (days[0] - timedelta(days=1), *days) for word in ("--from-raw", str(day))]
     done = CliRunner().invoke(app, ["ingest", *words, "--config", str(config)])
