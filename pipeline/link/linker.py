@@ -108,5 +108,5 @@ def open_linker(extra: Sequence[Path] = (), themes: Path = THEMES) -> Linker:
     doubtful = load_doubtful()
     compiled = load_themes(themes)
     content = f"{gazetteer.sha256} {doubtful.content()} {compiled.version}"
-    version = f"link-2+{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    version = f"link-3+{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     return Linker(gazetteer, Matcher(gazetteer, doubtful), compiled, version)

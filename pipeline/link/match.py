@@ -51,6 +51,8 @@ _WORD_START = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _SMALL = frozenset(
     {"and", "of", "the", "for", "in", "on", "de", "du", "des", "la", "le", "der", "von", "van", "dei", "di"}
 )
+# Before a letter or digit these make it part of something else: a sum (£3m), a cashtag, a handle.
+_JOINED = frozenset("$£€¥₹@_")
 _SHORT = 4
 _SURE = (Needs.NOTHING, Needs.PLAIN)
 
@@ -101,7 +103,7 @@ class Matcher:
             end = last + 1
             start = end - claims[0].size
             # `isalnum` rather than \b: names end in dots, plus signs and apostrophes too.
-            if start and folded[start].isalnum() and (folded[start - 1].isalnum() or folded[start - 1] in "$@_"):
+            if start and folded[start].isalnum() and _goes_on(folded, start):
                 continue
             if end < size and folded[last].isalnum() and (folded[end].isalnum() or folded[end] == "_"):
                 continue
@@ -147,6 +149,14 @@ class Matcher:
         elsewhere = Reason.MENTIONED_ELSEWHERE
         kept.extend(Match(claim.entity_id, s, e, elsewhere) for s, e, claim in open_ if claim.entity_id in named)
         return kept
+
+
+def _goes_on(folded: str, start: int) -> bool:
+    """Whether what begins at `start` only goes on there: a word, a sum, the decimals of a number."""
+    before = folded[start - 1]
+    if before.isalnum() or before in _JOINED:
+        return True
+    return before in ".," and folded[start].isdigit() and folded[start - 2 : start - 1].isdigit()
 
 
 def _written_so(text: str, start: int, end: int, claim: _Claim) -> bool:
@@ -208,8 +218,9 @@ def _capitals(name: str) -> tuple[int, ...]:
     found: list[int] = []
     for word in _WORD_START.finditer(name):
         written = word[0]
-        if written.isupper() and 1 < len(written) <= _SHORT and written.isalpha():
-            found.extend(range(word.start(), word.end()))
+        if written.isupper() and 1 < len(written) <= _SHORT and written.isalnum():
+            # "3m" is a number.
+            found.extend(place for place in range(word.start(), word.end()) if name[place].isalpha())
         elif written[0].isupper() and (word.start() == 0 or written.lower() not in _SMALL):
             found.append(word.start())
     return tuple(found)

@@ -44,6 +44,7 @@ def ids(text: str, when: date | None = None) -> list[str]:
         ("Nasdaq closes at a record", "ix:nasdaq"),
         ("Oil prices slide", "cm:oil"),
         ("M&S closes stores", "co:marks-and-spencer"),
+        ("Earplug case: 3M settles", "co:3m"),
     ],
 )
 def test_finds_names_aliases_and_former_names(text: str, entity: str) -> None:
@@ -53,6 +54,8 @@ def test_finds_names_aliases_and_former_names(text: str, entity: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Strike costs the airline £3m a week", "Fine of $3M for exporter", "Loss narrows to €1.3M",
+        "Profit up by 3m pounds",
         "Boeings of the past", "Cost of living rises", "COST OF LIVING RISES", "It is all in the mind",
         "The gap widens", "Gap between rich and poor widens", "A shell company in Panama", "An apple a day",
         "New visa rules for students", "Analysts lift price target", "Harrison Ford returns to the screen",
