@@ -29,7 +29,7 @@ def rule_of(told: Mapping[str, Any], given: Mapping[str, Any], rules_text: str) 
         RulesError: this version cannot read the file.
         LookupError: the file does not hold the rule.
     """
-    rules = parse(rules_text)
+    rules = parse(rules_text, kept=True)
     named = next((one for one in rules.rules if one.name == told["rule"]), None)
     if named is None:
         raise LookupError(f"the rule file of then holds no rule {told['rule']}")

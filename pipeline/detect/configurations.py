@@ -92,12 +92,18 @@ def load(context: Context) -> InForce:
         actor = _actor(con, model)
     notes: list[str] = []
     rules, rule_text, rule_author = _file(
-        settings.detect.rules, "rules", rule_files.parse, known.get(("rules", "")), notes
+        settings.detect.rules,
+        "rules",
+        rule_files.parse,
+        partial(rule_files.parse, kept=True),
+        known.get(("rules", "")),
+        notes,
     )
     watched, watch_text, watch_author = _file(
         settings.detect.watchlists,
         "watchlists",
-        lambda text, path: watchlists.parse(text, Path(path)),
+        _watchlists,
+        _watchlists,
         known.get(("watchlists", "")),
         notes,
     )
@@ -135,8 +141,17 @@ def _changed(wanted: Sequence[Configuration], known: Mapping[Name, Kept]) -> lis
     return [one for one in wanted if (row := known.get((one.kind, one.name))) is None or row.sha256 != one.sha256]
 
 
+def _watchlists(text: str, path: str) -> WatchLists:
+    return watchlists.parse(text, Path(path))
+
+
 def _file(
-    setting: Path, kind: str, parse: Callable[[str, str], T], known: Kept | None, notes: list[str]
+    setting: Path,
+    kind: str,
+    parse: Callable[[str, str], T],
+    parse_kept: Callable[[str, str], T],
+    known: Kept | None,
+    notes: list[str],
 ) -> tuple[T, str, str]:
     """The file read and parsed, its text and its author; what the store has kept where it cannot be used."""
     path = setting
@@ -149,7 +164,7 @@ def _file(
         if known is None:
             raise problem from error
         try:
-            old = parse(known.content, str(path))
+            old = parse_kept(known.content, str(path))
         except RulesError:
             # Kept by an older version of ours, whose words this one does not know.
             raise problem from error

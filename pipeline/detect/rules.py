@@ -200,8 +200,12 @@ def load(path: Path) -> Rules:
     return parse(text, str(path))
 
 
-def parse(text: str, path: str = "rules.toml") -> Rules:
-    """The rules that `text` holds; `path` is for messages. Raises RulesError as `load` does."""
+def parse(text: str, path: str = "rules.toml", *, kept: bool = False) -> Rules:
+    """The rules that `text` holds; `path` is for messages. Raises RulesError as `load` does.
+
+    `kept`: a file that was in force once. A key that its rule never looked at, which older versions let pass, counts
+    for nothing then, as it did.
+    """
     text = text.replace("\r\n", "\n")
     try:
         raw = tomllib.loads(text)
@@ -211,7 +215,7 @@ def parse(text: str, path: str = "rules.toml") -> Rules:
     for key in sorted(set(raw) - _TOP, key=lambda key: place(parts, key)):
         said = f"unknown key {key!r}. Known here: {', '.join(sorted(_TOP))}."
         raise RulesError(f"{path}:{place(parts, key)}: the file: {said}")
-    rules = tuple(_rule(values) for values in _tables(raw, "rule", parts, path))
+    rules = tuple(_rule(values, kept) for values in _tables(raw, "rule", parts, path))
     if not rules:
         raise RulesError(f"{path}: holds no rule. Begin each with a line [[rule]].")
     seen: dict[str, Rule] = {}
@@ -240,7 +244,7 @@ def _tables(raw: Mapping[str, Any], name: str, parts: list[Table], path: str) ->
     return [Values(one, part, path, f"[[{name}]]") for one, part in zip(values, found, strict=True)]
 
 
-def _rule(values: Values) -> Rule:
+def _rule(values: Values, kept: bool) -> Rule:
     raw, name, text = values.raw, values.raw.get("name"), values.table.text.strip()
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,79}", name):
         raise values.error(f"a rule has the name {name!r}. Give it one of small letters, digits and hyphens.", "name")
@@ -250,7 +254,7 @@ def _rule(values: Values) -> Rule:
     grain = raw.get("grain", "hour")
     if grain not in _WIDTH:
         raise values.error(f'grain {grain!r} must be "hour" or "day".', "grain")
-    what = _what(values) if kind is Kind.HEALTH else None
+    what = _what(values, kept) if kind is Kind.HEALTH else None
     budget = _budget(values)
     keep = {Kind.EVENT: timedelta(hours=24), Kind.HEALTH: timedelta(0)}.get(kind, _KEEP[grain])
     rule = Rule(
@@ -289,8 +293,10 @@ def _rule(values: Values) -> Rule:
     return rule
 
 
-def _what(values: Values) -> Health:
+def _what(values: Values, kept: bool) -> Health:
     what = values.one_of("what", Health)
+    if kept:
+        return what
     unread = set(values.raw) & (_ALLOWED[Kind.HEALTH] - _COMMON - {"what"} - _READ[what])
     for key in sorted(unread, key=values.table.line_of):
         raise values.error(f"{key} is not looked at by what = {str(what)!r}. Take it out.", key)

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.audit import Checked, Verdict, replay
 from pipeline.context import Context
+from pipeline.detect.again import rule_of
 from tests.pipeline.audit.world import RULES, cases, changed, cycle, generate, grow, store
 from tests.pipeline.notify.world import Memory
 
@@ -50,6 +51,14 @@ def test_a_replay_needs_nothing_but_the_case(context: Context) -> None:
         assert all(one.verdict is Verdict.SAME for case in kept for one in replay(case))
     finally:
         path.write_text(RULES, encoding="utf-8")
+
+
+def test_a_rule_file_of_then_is_read_as_it_was_read_then() -> None:
+    """Today the key would be refused: its rule never looked at it."""
+    text = RULES + '[[rule]]\nname = "full"\nkind = "health"\nwhat = "disk_full"\nafter = "1h"\n'
+    rule, rules = rule_of({"rule": "late"}, {"p_limit": 0.01}, text)
+    assert (rule.name, rule.p_limit) == ("late", 0.01)
+    assert rules.rules[-1].name == "full"
 
 
 def test_the_evidence_names_who_wrote_the_rule_and_what_was_in_force(context: Context) -> None:

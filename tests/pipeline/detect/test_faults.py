@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from pipeline import aggregate, detect
 from pipeline.context import Context
+from pipeline.detect import configurations
 from pipeline.errors import RulesError, StoreBusy, StoreError
 from pipeline.warehouse import Warehouse
 from tests.conftest import MovableClock
@@ -148,6 +150,20 @@ def test_a_rule_file_that_breaks_while_running_leaves_the_old_one_in_force_and_s
     assert steps(context)[-1] == ("escalate", "corroborated"), "the old rules work on"
     evidence = rows(context, "SELECT count(*) FROM configurations WHERE kind = 'rules'")
     assert evidence == [(1,)]
+
+
+def test_a_rule_file_kept_by_a_version_that_let_more_pass_stays_in_force(
+    running: tuple[Context, MovableClock],
+) -> None:
+    """A key that its rule never looked at is refused now: the alarm goes on by the rules of before until it is out."""
+    context, _ = running
+    loose = RULES + '[[rule]]\nname = "full"\nkind = "health"\nwhat = "disk_full"\nafter = "1h"\n'
+    wanted = [configurations.Configuration("rules", "", loose, "risk desk")]
+    context.warehouse.transact("incidents", partial(configurations.keep, wanted=wanted))
+    context.settings.detect.rules.write_text(loose, encoding="utf-8")
+    (said,) = [note for note in detect.run(context).notes if "stay in force" in note]
+    assert "after is not looked at by what = 'disk_full'. Take it out." in said
+    assert [action for action, _ in steps(context)] == ["open", "fire"]
 
 
 def test_a_watch_list_that_breaks_leaves_the_old_one_in_force(running: tuple[Context, MovableClock]) -> None:
