@@ -46,8 +46,8 @@ _ZOOM = ("from", "to")
 _TELL_AGES_S = 300
 
 
-def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Dash:
-    """The pages over the published snapshots. They open nothing else, and call nobody.
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, reader: Reader | None = None) -> Dash:
+    """The pages over the published snapshots. They open nothing else, and call nobody. `reader`: one that others share.
 
     Raises:
         SettingsError: other machines would see them, and nobody would be asked who they are.
@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.enable_dev_tools(debug=False, dev_tools_disable_version_check=True)
-    reader = Reader(settings.store.published)
+    reader = reader or Reader(settings.store.published)
     access.guard(app.server, settings.dashboard)
     act.wire(app.server, settings, reader, clock)
     app.layout = lambda: frame(_current(reader))

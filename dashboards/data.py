@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from dashboards.kept import Kept
-from dashboards.query import connect, fetch
+from dashboards.query import connect, fetch, parts_of
 from pipeline.publish.labels import label_of
 from pipeline.publish.search import find
 from pipeline.publish.snapshot import Snapshot, current_id
@@ -32,15 +32,15 @@ TRENDS = """
 SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
     AND bucket_start >= $since ORDER BY bucket_start"""
 _RANGES = """
-SELECT bucket_start, expected, low, high, p_value, status FROM expected
+SELECT bucket_start, expected, low, high, p_value, status FROM {expected}
 WHERE grain = $grain AND scope = $scope AND key = $key AND bucket_start >= $since"""
 _FOUND = """
-SELECT story_id, first_at, count(*) OVER () AS found FROM members
+SELECT story_id, first_at, count(*) OVER () AS found FROM {members}
 WHERE scope = $scope AND key = $key AND first_at >= $start AND first_at < $end
 ORDER BY owners DESC, articles DESC, strength DESC, story_id LIMIT $most"""
-# By their times, so that only what lies around each of them is read.
+# By their times, so that only what lies around each of them is read, of the parts of their days.
 _STORIES = """
-SELECT * FROM stories WHERE first_at IN ({times}) AND list_contains($ids::VARCHAR[], story_id)"""
+SELECT * FROM {stories} WHERE first_at IN ({times}) AND list_contains($ids::VARCHAR[], story_id)"""
 # What is kept of one snapshot: answers of some 50 kB, and pages of up to 400 kB.
 _ANSWERS, _PAGES = 400, 120
 
@@ -105,8 +105,10 @@ class View:
         """The stories that are named by `story_id` and `first_at`; those that this snapshot has, in any order."""
         if listed.empty:
             return self.query("SELECT * FROM stories LIMIT 0")
-        times = ", ".join(f"'{at.isoformat()}'" for at in sorted(set(listed["first_at"])))
-        return self.query(_STORIES.format(times=times), ids=listed["story_id"].tolist())
+        at = sorted(set(listed["first_at"]))
+        parts = parts_of(self.snapshot, "stories", at=at)
+        sql = _STORIES.format(stories=parts, times=", ".join(f"'{one.isoformat()}'" for one in at))
+        return self.query(sql, ids=listed["story_id"].tolist())
 
     def options(self) -> list[dict[str, str]]:
         """The series to choose from: market, topics, sectors, themes, companies, publishers; `scope:key` as value."""
@@ -172,7 +174,8 @@ class View:
         since = until - SHOWN[grain]
         rows = self.query(TRENDS, **one, model=self.model_version, since=since - READ_BACK[grain])
         rows = with_index(rows, grain) if len(rows) else rows
-        ranges = self.query(_RANGES, **one, since=since)
+        expected = parts_of(self.snapshot, "expected", since)
+        ranges = self.query(_RANGES.format(expected=expected), **one, since=since)
         rows = rows.rename(columns={"expected": "arrivals_expected"})
         rows = rows[rows["bucket_start"] >= since].merge(ranges, on="bucket_start", how="left")
         incidents = incidents_of(self, scope, key)
@@ -201,7 +204,8 @@ def stories_of(view: View, scope: str, key: str, start: datetime, end: datetime,
 
 def _stories_of(view: View, scope: str, key: str, start: datetime, end: datetime, most: int) -> pd.DataFrame:
     one = {"scope": scope, "key": key}
-    found = view.query(_FOUND, **one, start=start, end=end, most=most)
+    members = parts_of(view.snapshot, "members", start)
+    found = view.query(_FOUND.format(members=members), **one, start=start, end=end, most=most)
     return found[["story_id", "found"]].merge(view.stories(found), on="story_id")
 
 

@@ -235,14 +235,25 @@ def _told(negative: float, stories: float, usual: float, low: float, high: float
 def _area(
     figure: go.Figure, x: pd.Series[Any], step: pd.Timedelta, low: pd.Series[float], high: pd.Series[float], axis: str
 ) -> None:
-    """A filled range, one piece for each stretch without a gap, reaching to the edges of its first and last bucket."""
+    """A filled range, closed at each gap, reaching to the edges of the first and last bucket of every stretch.
+
+    One trace for all stretches: a gap in it ends a shape, and plotly copies and checks each trace that is added.
+    """
+    when: list[Any] = []
+    values: list[float | None] = []
     for run in runs(low.notna() & high.notna()):
         last = run.stop - 1
         where = [run.start, *range(run.start, run.stop), last]
-        when = [x.iloc[run.start] - step / 2, *x.iloc[run], x.iloc[last] + step / 2]
+        there = [x.iloc[run.start] - step / 2, *x.iloc[run], x.iloc[last] + step / 2]
+        if when:
+            when.append(None)
+            values.append(None)
+        when += [*there, *reversed(there)]
+        values += [*high.iloc[where], *low.iloc[where[::-1]]]
+    if when:
         figure.add_scatter(
-            x=[*when, *reversed(when)],
-            y=[*high.iloc[where], *low.iloc[where[::-1]]],
+            x=when,
+            y=values,
             yaxis=axis,
             mode="lines",
             fill="toself",

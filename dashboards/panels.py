@@ -13,6 +13,7 @@ from dashboards import words
 from dashboards.data import View, ranked
 from dashboards.figures import sparkline
 from dashboards.pieces import Children, coded, series_link, tag, when_of
+from dashboards.query import parts_of
 
 __all__ = [
     "STALE_AFTER",
@@ -27,7 +28,7 @@ __all__ = [
 STALE_AFTER = timedelta(minutes=30)
 _SPARK_DAYS = 28
 _DAYS = """
-SELECT key, bucket_start, negative_stories, low, high FROM expected
+SELECT key, bucket_start, negative_stories, low, high FROM {expected}
 WHERE grain = 'day' AND scope = $scope AND bucket_start >= $since AND list_contains($keys::VARCHAR[], key)"""
 
 
@@ -189,7 +190,9 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
 def _sparks(view: View, scope: str, rows: pd.DataFrame) -> dict[str, str]:
     last = rows["bucket_start"].iloc[0]
     grid = pd.date_range(last - pd.Timedelta(days=_SPARK_DAYS - 1), last, freq="D")
-    days = view.query(_DAYS, scope=scope, keys=rows["key"].tolist(), since=grid[0].to_pydatetime()).groupby("key")
+    since = grid[0].to_pydatetime()
+    sql = _DAYS.format(expected=parts_of(view.snapshot, "expected", since))
+    days = view.query(sql, scope=scope, keys=rows["key"].tolist(), since=since).groupby("key")
     columns = ["negative_stories", "low", "high"]
     return {str(key): sparkline(part.set_index("bucket_start")[columns].reindex(grid)) for key, part in days}
 

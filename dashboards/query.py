@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,7 +14,7 @@ from pipeline.errors import SnapshotMissing
 from pipeline.publish.snapshot import Snapshot
 from pipeline.publish.tables import TABLES
 
-__all__ = ["connect", "fetch"]
+__all__ = ["connect", "fetch", "parts_of"]
 
 _MEMORY = "512MB"
 
@@ -19,16 +22,16 @@ _MEMORY = "512MB"
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """A connection with one view for each published table; locked before the first question is asked."""
     con = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    root = snapshot.root.resolve()
     con.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true; SET preserve_insertion_order = false")
-    con.execute(f"SET memory_limit = '{_MEMORY}'; SET temp_directory = ''")
-    con.execute(f"SET allowed_directories = [{_quoted(f'{root}/')}]; SET enable_external_access = false")
+    # Many ask at once, each in a thread of the server: threads of the engine's own would only take turns with them.
+    con.execute(f"SET memory_limit = '{_MEMORY}'; SET temp_directory = ''; SET threads = 1")
+    con.execute(
+        f"SET allowed_directories = [{_quoted(f'{snapshot.root.resolve()}/')}]; SET enable_external_access = false"
+    )
     try:
         for name, table in TABLES.items():
-            files = [str(root / file) for file in snapshot.manifest.tables.get(name, ())]
-            if files:
-                listed = ", ".join(_quoted(file) for file in files)
-                con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+            if files := snapshot.files(name):
+                con.execute(f"CREATE VIEW {name} AS SELECT * FROM {_parquet(files)}")
             else:
                 con.register("nothing", table.schema.empty_table())
                 con.execute(f"CREATE TABLE {name} AS SELECT * FROM nothing")
@@ -37,6 +40,16 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
         raise _missing(snapshot) from error
     con.execute("SET lock_configuration = true")
     return con
+
+
+def parts_of(
+    snapshot: Snapshot, table: str, since: datetime | None = None, at: Collection[datetime] | None = None
+) -> str:
+    """A table to select from in place of the whole: its parts that can hold rows of `since` or later, and of one of
+    the times `at`. Opening a part costs more than reading what one series has in it."""
+    days = None if at is None else {one.astimezone(UTC).date() for one in at}
+    files = snapshot.files(table, since and since.astimezone(UTC).date(), days)
+    return _parquet(files) if files else f"(SELECT * FROM {table} LIMIT 0)"
 
 
 def fetch(con: duckdb.DuckDBPyConnection, snapshot: Snapshot, sql: str, values: dict[str, Any]) -> pd.DataFrame:
@@ -59,6 +72,10 @@ def fetch(con: duckdb.DuckDBPyConnection, snapshot: Snapshot, sql: str, values: 
 
 def _missing(snapshot: Snapshot) -> SnapshotMissing:
     return SnapshotMissing(f"{snapshot.root}: a part of the snapshot is gone or damaged. Reload, or publish again.")
+
+
+def _parquet(files: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(_quoted(str(file.resolve())) for file in files)}])"
 
 
 def _quoted(text: str) -> str:

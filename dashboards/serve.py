@@ -14,6 +14,8 @@ from typing import Any
 from waitress.server import create_server
 
 from dashboards.app import create_app
+from dashboards.data import Reader
+from dashboards.warm import keep_warm
 from pipeline.context import utc_now
 from pipeline.errors import PortInUse, SettingsError
 from pipeline.settings import Settings
@@ -30,12 +32,15 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     Raises:
         PortInUse: another program listens there.
     """
-    server, address = _listening(settings, utc_now)
+    reader, stop = Reader(settings.store.published), threading.Event()
+    server, address = _listening(settings, utc_now, reader)
+    threading.Thread(target=keep_warm, args=(reader, utc_now, stop), name="warm", daemon=True).start()
     try:
         if on_ready:
             on_ready(address)
         server.run()
     finally:
+        stop.set()
         server.close()
 
 
@@ -46,7 +51,7 @@ def server_in_thread(settings: Settings, *, clock: Callable[[], datetime] = utc_
     Raises:
         PortInUse: another program listens there.
     """
-    server, address = _listening(settings, clock)
+    server, address = _listening(settings, clock, Reader(settings.store.published))
     thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
     thread.start()
     try:
@@ -58,7 +63,7 @@ def server_in_thread(settings: Settings, *, clock: Callable[[], datetime] = utc_
         thread.join(timeout=10)
 
 
-def _listening(settings: Settings, clock: Callable[[], datetime]) -> tuple[Any, str]:
+def _listening(settings: Settings, clock: Callable[[], datetime], reader: Reader) -> tuple[Any, str]:
     """A server on an open socket, and its address. The socket is ours: waitress leaves its own open on failure."""
     host, port = settings.dashboard.host, settings.dashboard.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -70,7 +75,7 @@ def _listening(settings: Settings, clock: Callable[[], datetime]) -> tuple[Any, 
                 f"{host}:{port} is taken by another program. Stop it, or use `barograph dashboard --port {port + 1}`."
             ) from error
         raise SettingsError(f"[dashboard] host {host}, port {port}: cannot listen there ({error.strerror}).") from error
-    app = create_app(settings, clock=clock)
+    app = create_app(settings, clock=clock, reader=reader)
     # It warns of every answer that has to wait for a thread, which on a busy morning is most of them.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     shown = f"[{host}]" if family == socket.AF_INET6 else host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -74,6 +75,14 @@ class Snapshot:
         frame: pd.DataFrame = self.arrow(name, columns, where, since).to_pandas()
         return frame
 
+    def files(self, name: str, since: date | None = None, days: Collection[date] | None = None) -> list[Path]:
+        """The parts of a table that can hold rows of `since` or later, and of any of `days`, told from their names."""
+        return [
+            self.root / file
+            for file in self.manifest.tables.get(name, ())
+            if _from(file, since) and (days is None or _of(file, days))
+        ]
+
     def arrow(
         self,
         name: str,
@@ -84,7 +93,7 @@ class Snapshot:
         """The same as `table`, as an Arrow table."""
         if name not in TABLES:
             raise UsageError(f"no table is named {name}; there are {', '.join(sorted(TABLES))}")
-        files = [self.root / file for file in self.manifest.tables.get(name, ()) if _from(file, since)]
+        files = self.files(name, since)
         schema = TABLES[name].schema
         try:
             dataset = ds.dataset(files, schema=schema, format="parquet")
@@ -95,7 +104,17 @@ class Snapshot:
             ) from error
 
 
-def _from(file: str, since: date | None) -> bool:
-    """Whether a part can hold rows of `since` or later, told from its name."""
+def _day(file: str) -> str:
+    """YYYY-MM-DD or YYYY-MM, where a part is cut by time; empty where it may hold any."""
     day = file.rsplit("/", 1)[1].rsplit("-", 1)[0]
-    return since is None or not day[:1].isdigit() or day >= since.isoformat()[: len(day)]
+    return day if day[:1].isdigit() else ""
+
+
+def _from(file: str, since: date | None) -> bool:
+    day = _day(file)
+    return since is None or not day or day >= since.isoformat()[: len(day)]
+
+
+def _of(file: str, days: Collection[date]) -> bool:
+    day = _day(file)
+    return not day or any(one.isoformat().startswith(day) for one in days)

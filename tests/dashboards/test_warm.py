@@ -1,0 +1,74 @@
+"""Pages made ahead: who comes first finds them, a newer snapshot is noticed, and nothing to show stops nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards import warm
+from dashboards.address import Asked
+from dashboards.app import content_of
+from dashboards.data import Reader, View
+from dashboards.pages import PAGES
+from pipeline.errors import SnapshotMissing
+from tests.dashboards import sample
+
+
+def never(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    raise AssertionError(f"{asked.path} is made again")
+
+
+def test_what_was_made_ahead_is_what_the_first_reader_gets(published: Path) -> None:
+    reader = Reader(published)
+    warm.warm(reader, sample.NOW)
+    shared = [page for page in PAGES if page.listed and page.shared]
+    assert {page.path for page in shared} >= {"/", "/series", "/feeds"}
+    for page in shared:
+        title, content = content_of(replace(page, show=never), reader.view(), Asked.parse(page.path, ""), sample.NOW)
+        assert title
+        assert content
+
+
+def test_with_nothing_published_it_waits_for_something(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm, "_EVERY_S", 0.01)
+    root, stop = tmp_path / "published", threading.Event()
+    reader, tries = Reader(root), []
+
+    def clock() -> datetime:
+        tries.append(1)
+        return sample.NOW
+
+    thread = threading.Thread(target=warm.keep_warm, args=(reader, clock, stop))
+    thread.start()
+    try:
+        until(lambda: len(tries) > 3)
+        root.symlink_to(published)
+        until(lambda: made_ahead(reader))
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def made_ahead(reader: Reader) -> bool:
+    try:
+        content_of(replace(PAGES[0], show=never), reader.view(), Asked("/"), sample.NOW)
+    except (AssertionError, SnapshotMissing):
+        return False
+    return True
