@@ -1,4 +1,5 @@
-"""What publishing costs when one day of ninety changed, and what opening the pages' tables costs."""
+"""What publishing costs when one day changed, in a store of ninety days and in one of four times as many, and what
+opening the pages' tables costs."""
 
 from __future__ import annotations
 
@@ -17,30 +18,45 @@ from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests.pipeline.seeds import MODEL, activate_model
 
-STORIES, SERIES, DAYS = 100_000, 400, 90
+SERIES, NEW = 400, 500
+# One rate of stories, a past of two lengths.
+SIZES = ((100_000, 90), (400_000, 360))
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
+Row = tuple[str, float, str, str | None, bool | None]
 
-def main() -> list[tuple[str, float, str, str | None, bool | None]]:
+
+def main() -> list[Row]:
     """Seconds of a first publish, of one after a day changed, and of reading; parts written the second time."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings().anchored(Path(folder))
-        warehouse = Warehouse(settings.store.warehouse, lambda: NOW)
-        warehouse.prepare()
-        context = Context(settings, warehouse, lambda: NOW)
-        activate_model(warehouse)
-        _fill(warehouse, 0, STORIES, DAYS)
-        first = _timed(lambda: publish.run(context))
-        _fill(warehouse, STORIES, 500, 1)
-        second = _timed(lambda: publish.run(context))
-        written = _parts_of_stories(settings.store.published)
-        reading = _timed(lambda: Snapshot.open(settings.store.published).table("stories"))
-    return [
-        (f"first publish, {STORIES:,} stories, {SERIES} series", first, "s", None, None),
-        ("publish after 500 new stories of one day", second, "s", "<= the first", second <= first),
-        ("parts of stories written for that day", float(written), "files", "<= 2", written <= 2),
-        ("read all stories of the snapshot", reading, "s", None, None),
-    ]
+    found: list[Row] = []
+    seconds = []
+    for stories, days in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            first, second, written, reading = _measured(Path(folder), stories, days)
+        seconds.append(second)
+        found += [
+            (f"first publish, {stories:,} stories of {days} days, {SERIES} series", first, "s", None, None),
+            (f"publish after {NEW} new stories of one day", second, "s", "<= the first", second <= first),
+            ("parts of stories written for that day", float(written), "files", "<= 2", written <= 2),
+            ("read all stories of the snapshot", reading, "s", None, None),
+        ]
+    growth = seconds[1] / seconds[0]
+    return [*found, ("publish again, four times the past over the shorter", growth, "×", "<= 2", growth <= 2)]
+
+
+def _measured(folder: Path, stories: int, days: int) -> tuple[float, float, int, float]:
+    settings = Settings().anchored(folder)
+    warehouse = Warehouse(settings.store.warehouse, lambda: NOW)
+    warehouse.prepare()
+    context = Context(settings, warehouse, lambda: NOW)
+    activate_model(warehouse)
+    _fill(warehouse, 0, stories, days)
+    _fill_trends(warehouse, days)
+    first = _timed(lambda: publish.run(context))
+    _fill(warehouse, stories, NEW, 1)
+    second = _timed(lambda: publish.run(context))
+    reading = _timed(lambda: Snapshot.open(settings.store.published).table("stories"))
+    return first, second, _parts_of_stories(settings.store.published), reading
 
 
 def _timed(work: object) -> float:
@@ -85,19 +101,18 @@ def _fill(warehouse: Warehouse, start: int, count: int, days: int) -> None:
     ):  # fmt: skip
         batch = pa.table(rows)
         warehouse.transact(group, lambda tx, t=table, b=batch: tx.insert_new(t, b, ["article_id"]))  # type: ignore[misc]
-    if start == 0:
-        _fill_trends(warehouse, rng)
 
 
-def _fill_trends(warehouse: Warehouse, rng: np.random.Generator) -> None:
-    count = SERIES * DAYS
+def _fill_trends(warehouse: Warehouse, days: int) -> None:
+    rng = np.random.default_rng(days)
+    count = SERIES * days
     midnight = NOW.replace(hour=0)
     stories = rng.poisson(12, count)
-    starts = [midnight - timedelta(days=n % DAYS) for n in range(count)]
+    starts = [midnight - timedelta(days=n % days) for n in range(count)]
     rows = pa.table(
         {
             "bucket_start": pa.array(starts, pa.timestamp("us", tz="UTC")),
-            "grain": ["day"] * count, "scope": ["entity"] * count, "key": [f"e{n // DAYS}" for n in range(count)],
+            "grain": ["day"] * count, "scope": ["entity"] * count, "key": [f"e{n // days}" for n in range(count)],
             "model_version": [MODEL] * count, "news_volume": stories, "story_count": stories,
             "negative_stories": rng.binomial(stories, 0.2), "owners": stories,
         }
