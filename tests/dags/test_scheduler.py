@@ -27,7 +27,8 @@ from pipeline.ingest.archive import import_archive
 from pipeline.promotion import activate
 from pipeline.stages import run_stage
 from pipeline.warehouse import Warehouse
-from tests.dags.local import Airflow, alive, listening, session_of
+from tests.dags.api import alive, listening, session_of
+from tests.dags.local import Airflow
 from tests.pipeline.seeds import Piece, insert, put
 from tests.support.rows import rows
 
