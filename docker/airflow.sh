@@ -19,6 +19,6 @@ if [ "$1" = prepare ]; then
     # Without it Airflow would make itself a database that ends with this container.
     [ -r "$secrets/airflow_db" ] || { echo "airflow-component: the secret airflow_db is not mounted" >&2; exit 78; }
     airflow db migrate
-    exec airflow pools import /opt/pools.json
+    exec airflow pools import "$(dirname "$0")/../pools.json"
 fi
 exec airflow "$@"
