@@ -49,7 +49,7 @@ from tests.pipeline.fold.unrelated import FOR_WEIGHTS
 
 # The penalty by the cross-validated figures that this prints. The limit by a stream: labelled pairs are as often one
 # event as two, and of the pairs that a stream leaves open very few are (docs/fold.md).
-C, LIMIT = 0.001, 1.5
+C, LIMIT = 0.001, 1.25
 NEWEST, DRAWN, WITHIN = 1_600, 600, timedelta(days=1)
 # What a labelled pair weighs, and two events of a matter; and all strangers together.
 LABELLED, OTHER_EVENTS, STRANGERS = 10.0, 0.25, 300.0
