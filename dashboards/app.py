@@ -189,12 +189,17 @@ def _shown(reader: Reader, asked: Asked, clock: Callable[[], datetime]) -> tuple
     return content_of(page, view, asked, clock())
 
 
-def content_of(page: Page, view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
-    """Title and content of a page; of one that everybody is shown alike, made once and without anybody's token."""
+def content_of(page: Page, view: View, asked: Asked, now: datetime, *, ahead: bool = False) -> tuple[str, list[Any]]:
+    """Title and content of a page; of one that everybody is shown alike, made once and without anybody's token.
+
+    `ahead`: nobody has asked for it yet.
+    """
     if not page.shared:
         return page.show(view, asked, now)
     asked = replace(asked, form="")
+    address = (asked.path, tuple(sorted(asked.values.items())))
     # Ages are told anew after a while, should nothing be published any more.
-    key = (asked.path, tuple(sorted(asked.values.items())), int(now.timestamp() // _TELL_AGES_S))
-    title, content = json.loads(view.page(key, lambda: to_json_plotly(page.show(view, asked, now))))
+    period = int(now.timestamp() // _TELL_AGES_S)
+    text = view.page(address, period, lambda: to_json_plotly(page.show(view, asked, now)), ahead=ahead)
+    title, content = json.loads(text)
     return title, content

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,8 +23,8 @@ from pipeline.publish.tables import TABLES
 from pipeline.series.index import READ_BACK, with_index
 
 __all__ = [
-    "MARKET", "SCOPES", "SHOWN", "TRENDS", "Reader", "Series", "View", "evidence_of", "incidents_of", "parse_series",
-    "ranked", "stories_of",
+    "MARKET", "SCOPES", "SHOWN", "TRENDS", "Address", "Reader", "Series", "View", "evidence_of", "incidents_of",
+    "parse_series", "ranked", "stories_of",
 ]  # fmt: skip
 
 MARKET = "market:all"
@@ -48,6 +50,9 @@ _ANSWERS, _PAGES = 400, 120
 _EVIDENCE = """
 SELECT kind, payload FROM evidence WHERE incident_id = $incident_id ORDER BY recorded_at, event_id, seq"""
 
+# The path of a page, and its query in order.
+Address = tuple[str, tuple[tuple[str, str], ...]]
+
 
 @dataclass(frozen=True)
 class Series:
@@ -70,15 +75,28 @@ class View:
         self.snapshot = snapshot
         self._con = connect(snapshot)
         self._answers, self._pages = Kept(_ANSWERS), Kept(_PAGES)
+        self._wanted: OrderedDict[Address, None] = OrderedDict()
+        self._lock = threading.Lock()
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` answers, made once for this snapshot. Not to be changed by anybody."""
         return self._answers.once(key, make)
 
-    def page(self, key: Hashable, make: Callable[[], str]) -> str:
-        """A page as text, made once for this snapshot."""
-        text: str = self._pages.once(key, make)
+    def page(self, address: Address, period: int, make: Callable[[], str], *, ahead: bool = False) -> str:
+        """A page as text, made once for this snapshot and period. `ahead`: nobody has asked for it yet."""
+        if not ahead:
+            with self._lock:
+                self._wanted[address] = None
+                self._wanted.move_to_end(address)
+                if len(self._wanted) > _PAGES:
+                    self._wanted.popitem(last=False)
+        text: str = self._pages.once((address, period), make)
         return text
+
+    def wanted(self, most: int) -> list[Address]:
+        """The pages that somebody asked for while this snapshot was shown, the last one first."""
+        with self._lock:
+            return list(reversed(self._wanted))[:most]
 
     def table(self, name: str) -> pd.DataFrame:
         """A small table, whole; not to be changed."""
@@ -222,17 +240,44 @@ class Reader:
         self.root = root
         self._lock = threading.Lock()
         self._view: View | None = None
+        self._held = False
 
     def view(self) -> View:
-        """The view of the newest snapshot.
+        """The view of the newest snapshot; while `held` the one shown last.
 
         Raises:
             SnapshotMissing: nothing was published yet.
         """
         with self._lock:
-            if self._view is None or self._view.snapshot.snapshot_id != current_id(self.root):
+            if self._view is None or not (self._held or self._is_newest(self._view)):
                 self._view = View(Snapshot.open(self.root))
             return self._view
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A newer snapshot is shown only when `show` is told to: whoever holds it makes its pages first."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
+    def newest(self) -> View:
+        """A view of the newest snapshot: the one shown, where there is no newer one.
+
+        Raises:
+            SnapshotMissing: nothing was published yet.
+        """
+        shown = self.view()
+        return shown if self._is_newest(shown) else View(Snapshot.open(self.root))
+
+    def show(self, view: View) -> None:
+        """Hand out this one from now on."""
+        with self._lock:
+            self._view = view
+
+    def _is_newest(self, view: View) -> bool:
+        return view.snapshot.snapshot_id == current_id(self.root)
 
 
 def parse_series(value: object) -> tuple[str, str]:

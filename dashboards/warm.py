@@ -1,4 +1,4 @@
-"""Making the first pages of a new snapshot before somebody asks for them: the morning's first reader need not wait."""
+"""Making pages of a new snapshot before it is shown: nobody has to wait because something was published."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime
 
 from dashboards.address import Asked
 from dashboards.app import content_of
-from dashboards.data import Reader
-from dashboards.pages import PAGES
+from dashboards.data import Address, Reader
+from dashboards.pages import PAGES, page_of
 from pipeline.errors import BarographError
 
 __all__ = ["keep_warm", "warm"]
@@ -18,24 +18,37 @@ __all__ = ["keep_warm", "warm"]
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
+# So many of the pages that people looked at last are made again; each takes up to half a second.
+_WANTED = 16
+_FIRST: tuple[Address, ...] = tuple((page.path, ()) for page in PAGES if page.listed and page.shared)
 
 
 def warm(reader: Reader, now: datetime) -> None:
-    """Make what the pages of the navigation show first, once for all who come; those that are kept cost nothing."""
-    view = reader.view()
-    for page in PAGES:
-        if page.listed and page.shared:
-            content_of(page, view, Asked(page.path), now)
+    """Make what the navigation leads to and, of a newer snapshot, what people looked at; then show it.
+
+    What is kept already costs nothing.
+    """
+    shown, newest = reader.view(), reader.newest()
+    addresses = [*_FIRST, *(shown.wanted(_WANTED) if newest is not shown else ())]
+    try:
+        for path, values in dict.fromkeys(addresses):
+            if page := page_of(path):
+                content_of(page, newest, Asked(path, dict(values)), now, ahead=True)
+    finally:
+        # Whatever is wrong with a page made ahead, what is new is shown.
+        reader.show(newest)
 
 
 def keep_warm(reader: Reader, clock: Callable[[], datetime], stop: threading.Event) -> None:
     """Do so whenever a snapshot is published, and when ages must be told anew, until `stop` is set."""
-    while not stop.wait(_EVERY_S):
-        try:
-            warm(reader, clock())
-        except BarographError as error:
-            # Nothing was published yet, or a part has just gone: who asks is told so.
-            logger.debug("no page was made ahead: %s", error)
-        except Exception:
-            # The pages are served all the same; only the first of each reader takes longer.
-            logger.exception("no page was made ahead")
+    with reader.held():
+        while not stop.is_set():
+            try:
+                warm(reader, clock())
+            except BarographError as error:
+                # Nothing was published yet, or a part has just gone: who asks is told so.
+                logger.debug("no page was made ahead: %s", error)
+            except Exception:
+                # The pages are served all the same; only the first of each reader takes longer.
+                logger.exception("no page was made ahead")
+            stop.wait(_EVERY_S)

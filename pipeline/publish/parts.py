@@ -18,8 +18,6 @@ from pipeline.publish.tables import Published
 
 __all__ = ["Part", "settled_before", "write_parts"]
 
-# Rows are in the order they are asked for in, so that a question about one series reads one group of each part.
-_GROUP = 1 << 13
 # Late articles come in this long after a month's end; then its days become one part.
 _SETTLED = timedelta(days=3)
 
@@ -48,7 +46,7 @@ def write_parts(root: Path, table: Published, rows: pa.Table, now: datetime) -> 
     rows = rows.sort_by([(column, "ascending") for column in table.order])
     folder = root / table.name
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [_write(folder, day, part, now) for day, part in _days(table, rows, now)]
+    parts = [_write(folder, day, part, table.group, now) for day, part in _days(table, rows, now)]
     if any(part.written for part in parts):
         sync(folder)
     return parts
@@ -70,10 +68,10 @@ def _days(table: Published, rows: pa.Table, now: datetime) -> Iterator[tuple[str
         start = stop
 
 
-def _write(folder: Path, day: str, rows: pa.Table, now: datetime) -> Part:
+def _write(folder: Path, day: str, rows: pa.Table, group: int, now: datetime) -> Part:
     sink = pa.BufferOutputStream()
     # Plain settings: the bytes depend on the rows and the writer's version only.
-    pq.write_table(rows.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=_GROUP)
+    pq.write_table(rows.combine_chunks(), sink, compression="zstd", compression_level=3, row_group_size=group)
     content = sink.getvalue().to_pybytes()
     name = f"{day}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     path = folder / name

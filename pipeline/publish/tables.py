@@ -19,13 +19,17 @@ _TOWARDS = pa.list_(
 )
 _WORDS = pa.list_(pa.struct([("start", _INT), ("end", _INT), ("weight", _FLOAT)]))
 
+# Rows are in the order they are asked for in, and a series is one stretch of a part: larger groups are read in vain, of
+# smaller ones more statistics are looked at.
+_GROUP = 1 << 13
+
 
 @dataclass(frozen=True)
 class Published:
     """One table of the snapshot. `day` names the time column its parts are cut by; None: one part for all.
 
     With `months` the days of a month that is over become one part: a table with a long past that is asked for one
-    series at a time costs as much as it has files.
+    series at a time costs as much as it has files. `group`: how many rows are read together at least.
     """
 
     name: str
@@ -33,12 +37,19 @@ class Published:
     order: tuple[str, ...]
     day: str | None = None
     months: bool = False
+    group: int = _GROUP
 
 
 def _table(
-    table: str, order: str, cut_by: str | None = None, months: bool = False, /, **columns: pa.DataType
+    table: str,
+    order: str,
+    cut_by: str | None = None,
+    months: bool = False,
+    group: int = _GROUP,
+    /,
+    **columns: pa.DataType,
 ) -> Published:
-    return Published(table, pa.schema(list(columns.items())), tuple(order.split()), cut_by, months)
+    return Published(table, pa.schema(list(columns.items())), tuple(order.split()), cut_by, months, group)
 
 
 _JUDGED: dict[str, pa.DataType] = {
@@ -175,6 +186,9 @@ TABLES: dict[str, Published] = {
             "stories",
             "first_at story_id",
             "first_at",
+            False,
+            # Single ones are asked for, by their time.
+            1 << 10,
             story_id=_TEXT,
             first_at=_TIME,
             title=_TEXT,

@@ -18,6 +18,7 @@ from dashboards.app import content_of
 from dashboards.data import Reader, View
 from dashboards.pages import PAGES
 from pipeline.errors import SnapshotMissing
+from pipeline.publish.manifest import switch
 from tests.dashboards import sample
 
 
@@ -57,6 +58,41 @@ def test_with_nothing_published_it_waits_for_something(
         stop.set()
         thread.join(60)
     assert not thread.is_alive()
+
+
+def test_what_people_looked_at_is_made_again_before_a_newer_snapshot_is_shown(tmp_path: Path) -> None:
+    root = tmp_path / "published"
+    sample.write(root)
+    reader = Reader(root)
+    asked = Asked.parse("/", "?grain=hour")
+    with reader.held():
+        warm.warm(reader, sample.NOW)
+        old = reader.view()
+        content_of(PAGES[0], old, asked, sample.NOW)
+        assert old.wanted(5) == [("/", (("grain", "hour"),))], "what was made ahead is not wanted by anybody"
+        switch(root, replace(old.snapshot.manifest, snapshot_id=f"{old.snapshot.snapshot_id[:-1]}x"))
+        assert reader.view() is old
+        warm.warm(reader, sample.NOW)
+        new = reader.view()
+        assert new.snapshot.snapshot_id.endswith("x")
+        assert content_of(replace(PAGES[0], show=never), new, asked, sample.NOW, ahead=True)
+        assert new.wanted(5) == []
+    assert reader.view() is new
+
+
+def test_a_page_that_fails_ahead_keeps_no_snapshot_from_being_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "published"
+    sample.write(root)
+    reader = Reader(root)
+    old = reader.view()
+    switch(root, replace(old.snapshot.manifest, snapshot_id=f"{old.snapshot.snapshot_id[:-1]}y"))
+    monkeypatch.setattr(warm, "page_of", lambda path: replace(PAGES[0], show=never))
+    with reader.held():
+        with pytest.raises(AssertionError, match="made again"):
+            warm.warm(reader, sample.NOW)
+        assert reader.view().snapshot.snapshot_id.endswith("y")
 
 
 def until(holds: Callable[[], bool], seconds: float = 60) -> None:
