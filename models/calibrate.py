@@ -4,7 +4,7 @@ Pure functions over logits or probabilities (n, labels) and true indices (n,). F
 only; `weights_of` gives the rows of one kind, news first of all, their share of the say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -80,9 +80,10 @@ class Calibration:
     """What turns logits into probabilities to act on.
 
     `temperature_*`: divide the logits by it; `by_kind`: a scaling of its own for the sentiment of a kind of text, in
-    place of `temperature_sentiment`; `negative_limit`: over this p_negative a story counts as negative;
-    `abstain_below`: under this highest sentiment probability no sentiment is claimed; `bf16_agreement`: share of
-    held-out rows whose labels stay the same in bf16, or None where not measured (then bf16 is never used).
+    place of `temperature_sentiment`, and `topic_by_kind` a temperature for its topic; `negative_limit`: over this
+    p_negative a story counts as negative; `abstain_below`: under this highest sentiment probability no sentiment is
+    claimed; `bf16_agreement`: share of held-out rows whose labels stay the same in bf16, or None where not measured
+    (then bf16 is never used).
     """
 
     temperature_sentiment: float = 1.0
@@ -91,6 +92,7 @@ class Calibration:
     abstain_below: float = 0.4
     bf16_agreement: float | None = None
     by_kind: Mapping[str, Scaling] = field(default_factory=dict)
+    topic_by_kind: Mapping[str, float] = field(default_factory=dict)
 
     def sentiment(self, logits: Floats, kinds: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return probabilities of sentiment logits (n, 3); `kinds` (n,): of each row, NEWS where not given."""
@@ -99,27 +101,36 @@ class Calibration:
         biases = np.array([scaling.bias for scaling in scalings]).reshape(-1, len(SENTIMENTS))
         return np.asarray(softmax(np.asarray(logits, float) / temperatures + biases, axis=1), dtype=np.float32)
 
-    def topic(self, logits: Floats) -> NDArray[np.float32]:
-        """Return probabilities of topic logits (n, topics)."""
-        return probabilities(logits, self.temperature_topic)
+    def topic(self, logits: Floats, kinds: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Return probabilities of topic logits (n, topics); `kinds` (n,): of each text, NEWS where not given."""
+        temperatures = [
+            self.topic_by_kind.get(kind, self.temperature_topic) for kind in kinds or [Kind.NEWS] * len(logits)
+        ]
+        return probabilities(logits, np.array(temperatures).reshape(-1, 1))
 
     def _scaling(self, kind: str) -> Scaling:
         return self.by_kind.get(kind) or Scaling(self.temperature_sentiment)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields by name; `by_kind` only where there is one."""
-        plain = {name: value for name, value in asdict(self).items() if name != "by_kind"}
-        kinds = {str(kind): scaling.to_json() for kind, scaling in self.by_kind.items()}
-        return {**plain, "by_kind": kinds} if kinds else plain
+        """Return the fields by name; those by kind only where there is one."""
+        plain = {name: value for name, value in asdict(self).items() if name not in ("by_kind", "topic_by_kind")}
+        sentiment = {str(kind): scaling.to_json() for kind, scaling in self.by_kind.items()}
+        topic = {str(kind): value for kind, value in self.topic_by_kind.items()}
+        return {
+            **plain,
+            **({"by_kind": sentiment} if sentiment else {}),
+            **({"topic_by_kind": topic} if topic else {}),
+        }
 
     @staticmethod
     def from_json(raw: Mapping[str, Any]) -> "Calibration":
         """Read the fields; raise WeightsCorrupt where one is missing, strange or out of range."""
         try:
             kinds = {str(Kind(kind)): _scaling(part) for kind, part in raw.get("by_kind", {}).items()}
-            found = Calibration(**{**raw, "by_kind": kinds})
+            topics = {str(Kind(kind)): float(value) for kind, value in raw.get("topic_by_kind", {}).items()}
+            found = Calibration(**{**raw, "by_kind": kinds, "topic_by_kind": topics})
             numbers = [found.temperature_sentiment, found.temperature_topic, found.negative_limit, found.abstain_below]
-            temperatures = [*numbers[:2], *(scaling.temperature for scaling in kinds.values())]
+            temperatures = [*numbers[:2], *(scaling.temperature for scaling in kinds.values()), *topics.values()]
             biases = [value for scaling in kinds.values() for value in scaling.bias]
             sound = all(np.isfinite([*numbers, *temperatures, *biases])) and min(temperatures) > 0
             sound = sound and all(0 < limit < 1 for limit in numbers[2:])
@@ -139,7 +150,7 @@ def _scaling(raw: Mapping[str, Any]) -> Scaling:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out rows of one head: logits (n, labels), true indices (n,) and, of the sentiment head, kinds (n,)."""
+    """Held-out rows of one head: logits (n, labels), true indices (n,) and kinds (n,), where they are known."""
 
     logits: Floats
     truth: Ints
@@ -154,16 +165,13 @@ def fit(
     `error_rate`: share of the answers that may be wrong; None keeps the rule "no worse than chance" for abstaining.
     """
     weights = weights_of(sentiment.kinds, shares)
-    rows = {kind: np.array([str(k) == kind for k in sentiment.kinds], dtype=bool) for kind in Kind}
-    scalings = {
-        str(kind): scaling(sentiment.logits[here], sentiment.truth[here])
-        for kind, here in rows.items()
-        if here.sum() >= _FEWEST_OF_A_KIND
-    }
     plain = Calibration(
         round(temperature(sentiment.logits, sentiment.truth, weights), 4) if len(weights) else 1.0,
         round(temperature(topic.logits, topic.truth), 4),
-        by_kind=scalings,
+        by_kind={kind: scaling(sentiment.logits[here], sentiment.truth[here]) for kind, here in _of_kinds(sentiment)},
+        topic_by_kind={
+            kind: round(temperature(topic.logits[here], topic.truth[here]), 4) for kind, here in _of_kinds(topic)
+        },
     )
     if not len(weights):
         return plain
@@ -173,6 +181,14 @@ def fit(
         negative_limit=negative_limit(p[:, 0], sentiment.truth == 0, weights),
         abstain_below=abstain_below(p, sentiment.truth, error_rate, weights),
     )
+
+
+def _of_kinds(held: HeldOut) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each kind with rows enough for a scaling of its own, and which rows (n,) are of it."""
+    for kind in Kind:
+        here = np.array([str(one) == kind for one in held.kinds], dtype=bool)
+        if here.sum() >= _FEWEST_OF_A_KIND:
+            yield str(kind), here
 
 
 def weights_of(kinds: Sequence[str], shares: Mapping[str, float] = NEWS_FIRST) -> Floats:
@@ -224,6 +240,6 @@ def _surprise(scaled: Floats, truth: Ints, weights: Floats | None) -> float:
     return -float(np.average(likely, weights=weights))
 
 
-def probabilities(logits: Floats, temp: float) -> NDArray[np.float32]:
-    """Return the softmax of logits over a temperature, in float32."""
+def probabilities(logits: Floats, temp: float | Floats) -> NDArray[np.float32]:
+    """Return the softmax of logits over a temperature, of all rows or of each (n, 1), in float32."""
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temp, axis=1), dtype=np.float32)

@@ -192,11 +192,14 @@ def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | N
     kinds = tuple(str(kind_of(row.example.text, row.example.entity)) for row in dev)
     held = HeldOut(sentiment[known], truth[known], tuple(kind for kind, one in zip(kinds, known, strict=True) if one))
     found = before or Calibration()
-    fitted = fit(held, HeldOut(topic[known_topic], topics[known_topic]))
+    # The topic is the text's, whoever is asked about.
+    texts = tuple(str(kind_of(row.example.text, None)) for row, one in zip(dev, known_topic, strict=True) if one)
+    fitted = fit(held, HeldOut(topic[known_topic], topics[known_topic], texts))
+    of_topic = {"temperature_topic": fitted.temperature_topic, "topic_by_kind": fitted.topic_by_kind}
     if known_topic.sum() >= _FEWEST_ROWS:
-        found = replace(found, temperature_topic=fitted.temperature_topic)
+        found = replace(found, **of_topic)
     if known.sum() >= _FEWEST_ROWS:
-        found = replace(fitted, temperature_topic=found.temperature_topic)
+        found = replace(fitted, temperature_topic=found.temperature_topic, topic_by_kind=found.topic_by_kind)
     elif before is None:
         logger.warning(
             "only %d rows with a sentiment were held out, too few to calibrate on: name --dev or a larger --dev-share",

@@ -94,7 +94,9 @@ class Scorer:
             for begin, end, logits in self._runner.run([rows[at] for at in order]):
                 part = order[begin:end]
                 kinds = [kind_of(*chunk[at]) for at in part]
-                p_sentiment, p_topic = self._calibration.sentiment(logits[0], kinds), self._calibration.topic(logits[1])
+                texts = [kind_of(chunk[at][0], None) for at in part]
+                p_sentiment = self._calibration.sentiment(logits[0], kinds)
+                p_topic = self._calibration.topic(logits[1], texts)
                 for row, at in enumerate(part):
                     into = places[chunk[at]]
                     sentiment[into], topic[into] = p_sentiment[row], p_topic[row]

@@ -122,6 +122,34 @@ def test_a_scaling_by_kind_is_kept_readable() -> None:
             Calibration.from_json({**raw, "by_kind": strange})
 
 
+def test_the_topic_of_each_kind_has_its_own_temperature() -> None:
+    logits = np.tile([1.0, 0.0, -1.0], (3, 1))
+    kept = Calibration(temperature_topic=2.0, topic_by_kind={"posts": 0.5})
+    p = kept.topic(logits, ["news", "posts", "entity"])
+    assert p[[0, 2]] == pytest.approx(probabilities(logits[:2], 2.0))
+    assert p[1] == pytest.approx(probabilities(logits, 0.5)[1])
+    assert kept.topic(logits) == pytest.approx(probabilities(logits, 2.0)), "news, where nothing is said"
+    assert Calibration.from_json(kept.to_json()) == kept
+    assert "topic_by_kind" not in Calibration().to_json()
+    for strange in ({"posts": 0.0}, {"blogs": 1.0}, {"posts": "cold"}, 3):
+        with pytest.raises(WeightsCorrupt, match="out of range"):
+            Calibration.from_json({**kept.to_json(), "topic_by_kind": strange})
+
+
+def test_harder_texts_do_not_make_the_answers_to_others_modest() -> None:
+    """Half of the rows are posts that the network is as sure of as it should be, half are news on which it boasts."""
+    logits = np.random.default_rng(4).normal(size=(4000, 3)) * 1.5
+    truth = drawn(logits)
+    said = np.where(np.arange(4000)[:, None] < 2000, logits, logits * 2.5)
+    kinds = ("posts",) * 2000 + ("news",) * 2000
+    found = fit(HeldOut(np.empty((0, 3)), np.empty(0, int)), HeldOut(said, truth, kinds))
+    assert found.topic_by_kind["posts"] == pytest.approx(1.0, rel=0.1)
+    assert found.topic_by_kind["news"] == pytest.approx(2.5, rel=0.1)
+    assert 1.1 < found.temperature_topic < 2.4
+    few = fit(HeldOut(np.empty((0, 3)), np.empty(0, int)), HeldOut(said[:99], truth[:99], kinds[:99]))
+    assert few.topic_by_kind == {}
+
+
 def test_weights_give_each_kind_its_share() -> None:
     kinds = ["news"] * 10 + ["posts"] * 90
     weights = weights_of(kinds)
