@@ -17,12 +17,13 @@ _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+:"
     r" (\[(?P<run>\w+)\] )?(?P<text>.+)"
 )
-# Python itself, of a process that was killed: what it left, and the worker that was just being started for it.
+# Python itself, of a process that was killed: what it left, and the worker that was just being started for it, which
+# may still be saying so when the log is read.
 _PYTHONS = re.compile(
     r"^.*resource_tracker.*leaked semaphore.*\n  warnings\.warn\(.*\n"
     r"|^Traceback \(most recent call last\):\n"
     r"(?:  File \".*/multiprocessing/\w+\.py\", line \d+, in \w+\n(?:    .*\n)*)+"
-    r"(?:EOFError|FileNotFoundError|BrokenPipeError|ConnectionResetError)\b.*\n",
+    r"(?:(?:EOFError|FileNotFoundError|BrokenPipeError|ConnectionResetError)\b.*\n|(?:  .*)?\Z)",
     re.MULTILINE,
 )
 _BEGINS = re.compile(r"ingest (\w+) begins \(process \d+\)")

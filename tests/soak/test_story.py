@@ -70,5 +70,9 @@ def test_what_python_says_of_a_process_that_was_killed_is_no_line() -> None:
 {}"""
     assert lines_of("a", killed.format("EOFError: Ran out of input\n")) == []
     assert len(lines_of("a", killed.format("ValueError: bad\n"))) == 7
+    cut = killed.split("  File")
+    assert lines_of("a", "  File".join(cut[:2])) == [], "it is not done saying so"
+    assert lines_of("a", killed.format("")[:-9]) == []
+    assert len(lines_of("a", "  File".join(cut[:2]) + "something else\n")) == 5
     ours = '  File "/app/pipeline/ingest/parse.py", line 3, in read\n    raise\nEOFError\n'
     assert len(lines_of("a", killed.format(ours))) == 9
