@@ -195,9 +195,8 @@ def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | N
     # The topic is the text's, whoever is asked about.
     texts = tuple(str(kind_of(row.example.text, None)) for row, one in zip(dev, known_topic, strict=True) if one)
     fitted = fit(held, HeldOut(topic[known_topic], topics[known_topic], texts))
-    of_topic = {"temperature_topic": fitted.temperature_topic, "topic_by_kind": fitted.topic_by_kind}
     if known_topic.sum() >= _FEWEST_ROWS:
-        found = replace(found, **of_topic)
+        found = replace(found, temperature_topic=fitted.temperature_topic, topic_by_kind=fitted.topic_by_kind)
     if known.sum() >= _FEWEST_ROWS:
         found = replace(fitted, temperature_topic=found.temperature_topic, topic_by_kind=found.topic_by_kind)
     elif before is None:
