@@ -87,6 +87,8 @@ def _in_a_browser(address: str, size: str) -> Iterator[Row]:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(300_000)
         first = _painted(page, address, "#topics table")
+        # The table is there before the scripts of the chart are.
+        page.locator(".main-svg").first.wait_for()
         weight = _weight(page)
         again = sorted(_painted(page, address, "#topics table") for _ in range(3))[1]
         series = sorted(
