@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,11 +63,6 @@ class Api:
         """The runs of a DAG, or of all (`~`)."""
         return self._all(f"/dags/{dag_id}/dagRuns", "dag_runs")
 
-    def quiet(self, dag_id: str = "~") -> bool:
-        """Whether no run of the DAG, or of any, goes on or waits."""
-        asked = self.api.get(f"/dags/{dag_id}/dagRuns", params={"state": ["running", "queued"], "limit": 1})
-        return bool(asked.raise_for_status().json()["total_entries"] == 0)
-
     def ended(self, dag_id: str, run_id: str = "", run_type: str = "") -> dict[str, Any]:
         """The run of that id, or the first of that type, once it has ended."""
 
@@ -90,7 +86,7 @@ class Api:
                 break
             before = found[-1]
             (closed,) = (t for t in self.tasks(before["dag_id"], before["dag_run_id"]) if t["task_id"] == closes)
-            found.append(self.until(f"{dag_id} follows", lambda: self._after(dag_id, closed["end_date"])))  # noqa: B023
+            found.append(self.until(f"{dag_id} follows", partial(self._after, dag_id, closed["end_date"])))
             closes = "score"
         return found
 

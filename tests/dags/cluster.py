@@ -98,8 +98,6 @@ class Cluster(Api):
         settings = self.here.secret("redis", "redis.conf")
         password = self.here.secret("redis", "redis_password").read_text("utf-8")
         self.broker = broker.Broker(settings, password, ports["redis"], self.said / "redis.log")
-        self.restarts: list[str] = []
-        """The services that ended by themselves or were killed, and were started again."""
         self._services: dict[str, _Service] = {}
         self._lock, self._over = threading.Lock(), threading.Event()
         self._engine = threading.Thread(target=self._keep, name="engine")
@@ -145,31 +143,27 @@ class Cluster(Api):
                     return True
         return False
 
-    def restart_broker(self, down_s: float = 0.0) -> None:
+    def restart_broker(self) -> None:
         self.broker.stop()
-        time.sleep(down_s)
         self.broker.start()
 
-    def restart_postgres(self, down_s: float = 0.0) -> None:
+    def restart_postgres(self) -> None:
         self.postgres.stop("fast")
-        time.sleep(down_s)
         self.postgres.start()
 
-    def stop(self) -> dict[str, int]:
-        """As `docker compose down`: all are told to end, and given time. How each ended; -9 is one that was killed."""
+    def stop(self) -> None:
+        """As `docker compose down`: all are told to end, and given time."""
         self._no_engine()
         for service in self._services.values():
             if service.process is not None:
                 service.process.terminate()
-        statuses, deadline = {}, time.monotonic() + GRACE_S
-        for name, service in self._services.items():
+        deadline = time.monotonic() + GRACE_S
+        for service in self._services.values():
             assert service.process is not None
             with contextlib.suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.1, deadline - time.monotonic()))
             service.kill()
-            statuses[name] = int(service.process.returncode)
         self.broker.stop()
-        return statuses
 
     def close(self) -> None:
         """Nothing of it is left, whatever state it is in."""
@@ -192,7 +186,6 @@ class Cluster(Api):
                     if name != "prepare" and service.ended:
                         # With the first process of a container all others end.
                         service.kill()
-                        self.restarts.append(name)
                         service.start()
 
     def _start(self, name: str) -> _Service:

@@ -21,9 +21,9 @@ NAMES, NAME = "container_name", "CONTAINER_NAME"
 OWN = {
     "AIRFLOW__API__HOST": "127.0.0.1",
     "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{NAMES}.name",
-    # The files do not change, and seven parsed every 30 seconds are a third of a core.
     # A test starts what it looks at: whether a report is due depends on the hour.
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+    # The files do not change, and seven parsed every 30 seconds are a third of a core.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
 }
 """What is set otherwise than in the containers."""

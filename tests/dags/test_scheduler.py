@@ -29,6 +29,7 @@ from pipeline.stages import run_stage
 from pipeline.warehouse import Warehouse
 from tests.dags.api import alive, listening, session_of
 from tests.dags.local import Airflow
+from tests.dags.undisturbed import same_scores, same_tables
 from tests.pipeline.seeds import Piece, insert, put
 from tests.support.rows import rows
 
@@ -219,22 +220,11 @@ def test_clearing_a_run_asks_again_and_adds_nothing(played: Played) -> None:
 def test_three_days_in_any_order_at_once_leave_what_an_undisturbed_run_leaves(played: Played) -> None:
     spans = [(run["start_date"], run["end_date"]) for run in played.days]
     assert max(start for start, _ in spans) < min(end for _, end in spans), "they overlap"
-    for table, clocks in {
-        "articles": ("recorded_at", "known_at", "first_seen_at"),
-        "mentions": ("recorded_at", "known_at"),
-        "themes": ("recorded_at", "known_at"),
-        "story_members": ("recorded_at", "known_at"),
-    }.items():
-        select = f"SELECT * EXCLUDE ({', '.join(clocks)}) FROM {table} ORDER BY ALL"
-        assert rows(played.context, select) == rows(played.reference, select), table
+    same_tables(played.context, played.reference)
 
 
 def test_the_scores_are_those_of_an_undisturbed_run(played: Played) -> None:
-    select = "SELECT article_id, revision, entity_id, model_version, status{} FROM scores ORDER BY ALL"
-    assert rows(played.context, select.format("")) == rows(played.reference, select.format(""))
-    found, wanted = (rows(it, select.format(", p_negative")) for it in (played.context, played.reference))
-    apart = [abs(a[-1] - b[-1]) for a, b in zip(found, wanted, strict=True) if a[-1] is not None]
-    assert max(apart) < 0.02, "batches round differently, no more"
+    same_scores(played.context, played.reference)
 
 
 def test_the_writers_hold_their_one_slot_one_after_another(played: Played) -> None:
