@@ -18,7 +18,7 @@ from models.data import UNLABELLED, file_sha256, read
 from models.distil import distilling
 from models.evaluate import Answered, Evaluation, answered, final_figures
 from models.forgetting import challenge_rows, forgetting
-from models.generator.written import WRITTEN
+from models.generator.written import WRITTEN, sha256_of
 from models.losses import loss_of
 from models.net import Network
 from models.recipe import Recipe
@@ -127,8 +127,11 @@ def _training(recipe: Recipe, outcome: Outcome, command: str) -> dict[str, Any]:
     return {
         "settings": {key: value for key, value in asdict(outcome.settings).items() if key != "lora"},
         "data": [
-            {"name": s.name or s.path.name, "licence": s.licence, "sha256": file_sha256(s.path)}
-            for s in (*recipe.data, *recipe.dev, *([WRITTEN] if outcome.settings.written else []))
+            *(
+                {"name": s.name or s.path.name, "licence": s.licence, "sha256": file_sha256(s.path)}
+                for s in (*recipe.data, *recipe.dev)
+            ),
+            *([_written(outcome.settings.written_lines)] if outcome.settings.written else []),
         ],
         "rows": {"train": len(outcome.train_rows), "dev": len(outcome.dev_rows)},
         "from": outcome.start.version or "none",
@@ -136,6 +139,10 @@ def _training(recipe: Recipe, outcome: Outcome, command: str) -> dict[str, Any]:
         "precision": outcome.precision,
         "command": command,
     }
+
+
+def _written(lines: int) -> dict[str, str]:
+    return {"name": WRITTEN.name, "licence": WRITTEN.licence, "sha256": sha256_of(lines)}
 
 
 def _kept_adapter(start: Start) -> dict[str, Any]:

@@ -30,9 +30,9 @@ class Settings:
     al., Robust fine-tuning of zero-shot models, 2022: the average keeps old skill, and errs where neither does; of an
     adapter its factors are averaged, not their product, and the best pass is chosen before);
     `dev_share`: share of the twin keys held out; `frozen_layers`: how many of the lowest layers, and the embeddings,
-    full fine-tuning leaves as they are; `swap_names`, `generated`, `written`: models.mixture; `balance`,
-    `class_weights`, `label_smoothing`: models.losses; `lora`: settings of the adapter, as peft names them, over our own
-    for the method.
+    full fine-tuning leaves as they are; `swap_names`, `generated`, `written`, `written_lines` (0: all of the file):
+    models.mixture; `balance`, `class_weights`, `label_smoothing`: models.losses; `lora`: settings of the adapter, as
+    peft names them, over our own for the method.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -58,6 +58,7 @@ class Settings:
     swap_names: Annotated[float, Field(ge=0, le=1)] = 0.0
     generated: Annotated[int, Field(ge=0)] = 0
     written: Annotated[float, Field(ge=0)] = 0.0
+    written_lines: Annotated[int, Field(ge=0)] = 0
     teacher_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     precision: Precision = "auto"
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0

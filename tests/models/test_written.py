@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models import SENTIMENTS
+from models import DEFAULT, SENTIMENTS, recipe
 from models.data import UNLABELLED, Example, Source
 from models.data import read as read_rows
 from models.errors import DataInvalid, LabelsUnknown, RecipeInvalid
@@ -22,6 +22,7 @@ from models.text import twin_key
 from pipeline.link.linker import open_linker
 
 LABELS = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
+WEIGHTS = LABELS.parents[1] / "models" / "weights"
 GIVEN = [Example("Central bank holds rates", sentiment=1)]
 GOOD = ("Arvo shuts its mill", "negative", "Company | Product News", "Arvo", "negative", "fact")
 
@@ -145,6 +146,19 @@ def test_hardly_a_line_comes_near_an_evaluation_text(rows: list[Example], shared
     found = leaks(rows, files)
     assert found.checked > 7_000
     assert found.twins + found.overlaps < 0.002 * found.texts
+
+
+def test_what_the_shipped_model_read_stands_first_in_the_file() -> None:
+    """By its card: so its recipe reads the same again, though the file has grown."""
+    before = written.sha256_of(recipe.load(DEFAULT, LABELS.parent).settings.written_lines)
+    card = (WEIGHTS / DEFAULT / "MODEL_CARD.md").read_text("utf-8")
+    assert f"barograph/written (Apache-2.0, of this project), sha256 `{before}`" in card
+
+
+def test_a_recipe_reads_the_first_lines_only() -> None:
+    few = written.examples(written.load()[:40])
+    assert len(mixture([], Settings(written=1, written_lines=40, dev_share=0), 1)) == len(few)
+    assert added(Settings(written=1, written_lines=40, dev_share=0)) == len(few)
 
 
 # In a training
