@@ -23,12 +23,15 @@ __all__ = [
     "NEWS_FIRST",
     "Calibration",
     "CoverageCurve",
+    "Floats",
     "HeldOut",
+    "Ints",
     "Kind",
     "Scaling",
     "abstain_below",
     "coverage_curve",
     "fit",
+    "held_back",
     "kind_of",
     "negative_limit",
     "probabilities",
@@ -150,11 +153,21 @@ def _scaling(raw: Mapping[str, Any]) -> Scaling:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out rows of one head: logits (n, labels), true indices (n,) and kinds (n,), where they are known."""
+    """Held-out rows of one head: logits (n, labels), true indices (n,) and kinds (n,), where they are known.
+
+    `weights` (n,): how much each row counts beside the others of its kind; None where all count alike.
+    """
 
     logits: Floats
     truth: Ints
     kinds: tuple[str, ...] = ()
+    weights: Floats | None = None
+
+    def of(self, here: NDArray[np.bool_]) -> "HeldOut":
+        """The rows at which `here` (n,) is true, without their kinds."""
+        return HeldOut(
+            self.logits[here], self.truth[here], weights=None if self.weights is None else self.weights[here]
+        )
 
 
 def fit(
@@ -165,12 +178,14 @@ def fit(
     `error_rate`: share of the answers that may be wrong; None keeps the rule "no worse than chance" for abstaining.
     """
     weights = weights_of(sentiment.kinds, shares)
+    if sentiment.weights is not None:
+        weights = weights * sentiment.weights
     plain = Calibration(
         round(temperature(sentiment.logits, sentiment.truth, weights), 4) if len(weights) else 1.0,
-        round(temperature(topic.logits, topic.truth), 4),
-        by_kind={kind: scaling(sentiment.logits[here], sentiment.truth[here]) for kind, here in _of_kinds(sentiment)},
+        round(temperature(topic.logits, topic.truth, topic.weights), 4),
+        by_kind={kind: scaling(rows.logits, rows.truth, rows.weights) for kind, rows in _of_kinds(sentiment)},
         topic_by_kind={
-            kind: round(temperature(topic.logits[here], topic.truth[here]), 4) for kind, here in _of_kinds(topic)
+            kind: round(temperature(rows.logits, rows.truth, rows.weights), 4) for kind, rows in _of_kinds(topic)
         },
     )
     if not len(weights):
@@ -183,12 +198,24 @@ def fit(
     )
 
 
-def _of_kinds(held: HeldOut) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each kind with rows enough for a scaling of its own, and which rows (n,) are of it."""
+def _of_kinds(held: HeldOut) -> Iterator[tuple[str, HeldOut]]:
+    """Each kind with rows enough for a scaling of its own, and its rows."""
     for kind in Kind:
         here = np.array([str(one) == kind for one in held.kinds], dtype=bool)
         if here.sum() >= _FEWEST_OF_A_KIND:
-            yield str(kind), here
+            yield str(kind), held.of(here)
+
+
+def held_back(kinds: Sequence[str], some: Sequence[bool], most: float) -> Floats:
+    """Return a weight per row (n,), under 1 for `some` where they would make more than the share `most` of a kind."""
+    rows, some_of = np.array([str(kind) for kind in kinds]), np.array(some, dtype=bool)
+    weights = np.ones(len(rows))
+    for kind in set(rows):
+        here = rows == kind
+        few, others = here & some_of, int((here & ~some_of).sum())
+        if few.any() and others:
+            weights[few] = min(1.0, others * most / (1 - most) / few.sum())
+    return weights
 
 
 def weights_of(kinds: Sequence[str], shares: Mapping[str, float] = NEWS_FIRST) -> Floats:

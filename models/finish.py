@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from models import SENTIMENTS, Item, Prediction, artifacts
-from models.calibrate import Calibration, HeldOut, fit, kind_of
+from models.calibrate import Calibration, Floats, HeldOut, Ints, fit, held_back, kind_of
 from models.card import card
 from models.data import UNLABELLED, file_sha256, read
 from models.distil import distilling
 from models.evaluate import Answered, Evaluation, answered, final_figures
 from models.forgetting import challenge_rows, forgetting
-from models.generator.written import WRITTEN, sha256_of
+from models.generator.written import SOURCE, WRITTEN, sha256_of
 from models.losses import loss_of
 from models.net import Network
 from models.recipe import Recipe
@@ -31,6 +31,8 @@ from models.train import Outcome, Prepared, Progress, Watch, logits, prepare, tr
 logger = logging.getLogger(__name__)
 _BF16_ROWS = 200
 _FEWEST_ROWS = 20
+# Sentences written to be hard would make the answers to all others too modest.
+_WRITTEN_SHARE = 1 / 3
 """As models.calibrate: from fewer rows nothing is fitted."""
 
 
@@ -196,12 +198,12 @@ def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | N
     truth = np.array([row.example.sentiment for row in dev], dtype=np.int64)
     topics = np.array([row.example.topic for row in dev], dtype=np.int64)
     known, known_topic = truth != UNLABELLED, topics != UNLABELLED
-    kinds = tuple(str(kind_of(row.example.text, row.example.entity)) for row in dev)
-    held = HeldOut(sentiment[known], truth[known], tuple(kind for kind, one in zip(kinds, known, strict=True) if one))
     found = before or Calibration()
     # The topic is the text's, whoever is asked about.
-    texts = tuple(str(kind_of(row.example.text, None)) for row, one in zip(dev, known_topic, strict=True) if one)
-    fitted = fit(held, HeldOut(topic[known_topic], topics[known_topic], texts))
+    fitted = fit(
+        _held(sentiment, truth, dev, [str(kind_of(row.example.text, row.example.entity)) for row in dev]),
+        _held(topic, topics, dev, [str(kind_of(row.example.text, None)) for row in dev]),
+    )
     if known_topic.sum() >= _FEWEST_ROWS:
         found = replace(found, temperature_topic=fitted.temperature_topic, topic_by_kind=fitted.topic_by_kind)
     if known.sum() >= _FEWEST_ROWS:
@@ -212,6 +214,13 @@ def calibrate(network: Network, dev: Sequence[Prepared], before: Calibration | N
             known.sum(),
         )
     return replace(found, bf16_agreement=bf16_agreement(network, dev[:_BF16_ROWS]))
+
+
+def _held(answers: Floats, truth: Ints, dev: Sequence[Prepared], kinds: Sequence[str]) -> HeldOut:
+    known = np.flatnonzero(truth != UNLABELLED).tolist()
+    of = [kinds[at] for at in known]
+    weights = held_back(of, [dev[at].example.source == SOURCE for at in known], _WRITTEN_SHARE)
+    return HeldOut(answers[known], truth[known], tuple(of), weights)
 
 
 def bf16_agreement(network: Network, rows: Sequence[Prepared]) -> float | None:

@@ -14,6 +14,7 @@ from models.calibrate import (
     abstain_below,
     coverage_curve,
     fit,
+    held_back,
     negative_limit,
     probabilities,
     scaling,
@@ -148,6 +149,29 @@ def test_harder_texts_do_not_make_the_answers_to_others_modest() -> None:
     assert 1.1 < found.temperature_topic < 2.4
     few = fit(HeldOut(np.empty((0, 3)), np.empty(0, int)), HeldOut(said[:99], truth[:99], kinds[:99]))
     assert few.topic_by_kind == {}
+
+
+def test_rows_held_back_hardly_move_the_scaling_of_their_kind() -> None:
+    """On the second half the network boasts."""
+    plain = np.random.default_rng(4).normal(size=(4_000, 3)) * 1.5
+    truth = drawn(plain)
+    logits = np.where(np.arange(4_000)[:, None] < 2_000, plain, plain * 3)
+    kinds = ("posts",) * 4_000
+    alike = fit(HeldOut(logits, truth, kinds), HeldOut(logits, truth, kinds))
+    weights = held_back(kinds, [False] * 2_000 + [True] * 2_000, 0.05)
+    found = fit(HeldOut(logits, truth, kinds, weights), HeldOut(logits, truth, kinds, weights))
+    assert alike.by_kind["posts"].temperature > 1.4 > 1.2 > found.by_kind["posts"].temperature > 0.95
+    assert found.topic_by_kind["posts"] < alike.topic_by_kind["posts"]
+    assert found.temperature_topic < alike.temperature_topic
+
+
+def test_some_rows_make_no_more_than_their_share_of_a_kind() -> None:
+    kinds = ["posts"] * 4 + ["news"] * 5 + ["entity"] * 2
+    some = [True, True, True, False, True, False, False, False, False, True, True]
+    weights = held_back(kinds, some, 0.25)
+    assert weights[:3].sum() == pytest.approx(0.25 * weights[:4].sum())
+    assert weights[4:].tolist() == [1.0] * 7, "fewer than their share, or alone in their kind: as they are"
+    assert held_back([], [], 0.25).tolist() == []
 
 
 def test_weights_give_each_kind_its_share() -> None:
