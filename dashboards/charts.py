@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import dcc, html
 
 from dashboards import words
 from dashboards.data import Series
+from dashboards.figures import Figure
 
 __all__ = ["chart", "coverage_now", "drawing", "said"]
 
@@ -25,7 +25,7 @@ _LEGEND = (
 )
 
 
-def chart(figure: go.Figure, told: str, name: str = "chart", kind: str = "chart") -> html.Figure:
+def chart(figure: Figure, told: str, name: str = "chart", kind: str = "chart") -> html.Figure:
     """A figure; `told` is what a screen reader says of it. PNG and SVG are in its tool bar."""
     graph = dcc.Graph(
         id=name,
@@ -43,7 +43,7 @@ def chart(figure: go.Figure, told: str, name: str = "chart", kind: str = "chart"
     return html.Figure([graph, html.Figcaption(told, className="hidden")])
 
 
-def drawing(series: Series, figure: go.Figure, name: str = "chart") -> list[Any]:
+def drawing(series: Series, figure: Figure, name: str = "chart") -> list[Any]:
     """The figure of a series under what its colours and shapes mean; a low one where it only says why it is empty."""
     told = f"{series.label}: {said(series)}"
     if series.rows.empty:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dashboards.kept import Kept
+from dashboards.lookup import Lookup
 from dashboards.query import connect, fetch, parts_of
 from pipeline.publish.labels import label_of
 from pipeline.publish.search import find
@@ -23,35 +26,36 @@ from pipeline.publish.tables import TABLES
 from pipeline.series.index import READ_BACK, with_index
 
 __all__ = [
-    "MARKET", "SCOPES", "SHOWN", "TRENDS", "Address", "Reader", "Series", "View", "evidence_of", "incidents_of",
+    "MARKET", "SCOPES", "SHOWN", "Address", "Evidence", "Reader", "Series", "View", "evidence_of", "incidents_of",
     "parse_series", "ranked", "stories_of",
 ]  # fmt: skip
 
 MARKET = "market:all"
 SHOWN = {"hour": timedelta(days=7), "day": timedelta(days=90)}
 SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
-TRENDS = """
-SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
-    AND bucket_start >= $since ORDER BY bucket_start"""
-_RANGES = """
-SELECT bucket_start, expected, low, high, p_value, status FROM {expected}
-WHERE grain = $grain AND scope = $scope AND key = $key AND bucket_start >= $since"""
+# The stories of a list: the most corroborated first.
+_FIRST = [("owners", "descending"), ("articles", "descending"), ("strength", "descending"), ("story_id", "ascending")]
 _FOUND = """
 SELECT story_id, first_at, count(*) OVER () AS found FROM {members}
 WHERE scope = $scope AND key = $key AND first_at >= $start AND first_at < $end
 ORDER BY owners DESC, articles DESC, strength DESC, story_id LIMIT $most"""
+_RANGE = ["bucket_start", "expected", "low", "high", "p_value", "status"]
 # By their times, so that only what lies around each of them is read, of the parts of their days.
 _STORIES = """
 SELECT * FROM {stories} WHERE first_at IN ({times}) AND list_contains($ids::VARCHAR[], story_id)"""
+# Of these a page wants few rows of many parts.
+LOOKED_UP = ("trends", "expected", "stories", "members")
 # What is kept of one snapshot: answers of some 50 kB, and pages of up to 400 kB.
 _ANSWERS, _PAGES = 400, 120
 
 
 _EVIDENCE = """
-SELECT kind, payload FROM evidence WHERE incident_id = $incident_id ORDER BY recorded_at, event_id, seq"""
+SELECT incident_id, kind, payload FROM evidence WHERE list_contains($incidents::VARCHAR[], incident_id)
+ORDER BY recorded_at, event_id, seq"""
 
 # The path of a page, and its query in order.
 Address = tuple[str, tuple[tuple[str, str], ...]]
+Evidence = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,14 @@ class Series:
 
 
 class View:
-    """One snapshot, asked through SQL; what was answered is kept until the next one."""
+    """One snapshot, asked through SQL or looked up; what was answered is kept until the next one.
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    `lookup`: the copies of its parts; without one, and while some are not made yet, SQL answers the same.
+    """
+
+    def __init__(self, snapshot: Snapshot, lookup: Lookup | None = None) -> None:
         self.snapshot = snapshot
+        self._lookup = lookup or Lookup()
         self._con = connect(snapshot)
         self._answers, self._pages = Kept(_ANSWERS), Kept(_PAGES)
         self._wanted: OrderedDict[Address, None] = OrderedDict()
@@ -82,15 +90,15 @@ class View:
         """What `make` answers, made once for this snapshot. Not to be changed by anybody."""
         return self._answers.once(key, make)
 
-    def page(self, address: Address, period: int, make: Callable[[], str], *, ahead: bool = False) -> str:
-        """A page as text, made once for this snapshot and period. `ahead`: nobody has asked for it yet."""
+    def page(self, address: Address, period: int, make: Callable[[], bytes], *, ahead: bool = False) -> bytes:
+        """A page as JSON, made once for this snapshot and period. `ahead`: nobody has asked for it yet."""
         if not ahead:
             with self._lock:
                 self._wanted[address] = None
                 self._wanted.move_to_end(address)
                 if len(self._wanted) > _PAGES:
                     self._wanted.popitem(last=False)
-        text: str = self._pages.once((address, period), make)
+        text: bytes = self._pages.once((address, period), make)
         return text
 
     def wanted(self, most: int) -> list[Address]:
@@ -109,7 +117,34 @@ class View:
         Raises:
             SnapshotMissing: this snapshot was replaced long ago and its parts are gone.
         """
-        return fetch(self._con, self.snapshot, sql, values)
+        frame: pd.DataFrame = fetch(self._con, self.snapshot, sql, values).to_pandas()
+        return frame
+
+    def looked_up(
+        self, table: str, *values: Any, start: datetime | None = None, end: datetime | None = None
+    ) -> pa.Table | None:
+        """The rows whose first columns of the table's order are `values` and whose next one, a time, is in
+        `[start, end)`, in any order; None while there is no copy of some part."""
+        since = start and start.astimezone(UTC).date()
+        files = self.once(("files", table, since), lambda: self.snapshot.files(table, since))
+        return self._lookup.find(files, TABLES[table].order, values, start, end)
+
+    def rows(self, table: str, *values: Any, start: datetime) -> pd.DataFrame:
+        """The rows whose first columns of the table's order are `values`, from a time on and in its order.
+
+        Raises:
+            SnapshotMissing: as in `query`.
+        """
+        order = TABLES[table].order
+        columns, by = order[: len(values)], order[len(values)]
+        found = self.looked_up(table, *values, start=start)
+        if found is None:
+            wanted = " AND ".join([*(f"{column} = ${column}" for column in columns), f"{by} >= $start"])
+            sql = f"SELECT * FROM {parts_of(self.snapshot, table, start)} WHERE {wanted}"
+            asked = dict(zip(columns, values, strict=True))
+            found = fetch(self._con, self.snapshot, sql, asked | {"start": start})
+        frame: pd.DataFrame = found.sort_by(by).to_pandas()
+        return frame
 
     def search(self, said: str, *, newest: bool, most: int) -> pd.DataFrame:
         """The stories whose titles hold what was typed, the best or the newest first; only what this snapshot has."""
@@ -124,9 +159,34 @@ class View:
         if listed.empty:
             return self.query("SELECT * FROM stories LIMIT 0")
         at = sorted(set(listed["first_at"]))
+        found = [self._story(*one) for one in zip(listed["first_at"], listed["story_id"], strict=True)]
+        if all(rows is not None for rows in found):
+            frame: pd.DataFrame = pa.concat_tables(found, promote_options="default").to_pandas()
+            return frame
         parts = parts_of(self.snapshot, "stories", at=at)
         sql = _STORIES.format(stories=parts, times=", ".join(f"'{one.isoformat()}'" for one in at))
         return self.query(sql, ids=listed["story_id"].tolist())
+
+    def _story(self, at: datetime, story_id: str) -> pa.Table | None:
+        day = at.astimezone(UTC).date()
+        files = self.once(("files of stories", day), lambda: self.snapshot.files("stories", days=[day]))
+        return self._lookup.find(files, TABLES["stories"].order, (at, story_id))
+
+    @property
+    def to_copy(self) -> list[Path]:
+        """The parts that are looked up in and have no copy yet: of each table the newest first."""
+        return self._lookup.missing(self._looked_up())
+
+    def copy(self, most: int | None = None) -> None:
+        """Copy so many of them, or all; forget what other snapshots had, once there is nothing left to copy."""
+        for file in self.to_copy[:most]:
+            self._lookup.copy(file)
+        if not self.to_copy:
+            self._lookup.keep(self._looked_up())
+        self._lookup.rest()
+
+    def _looked_up(self) -> list[Path]:
+        return [file for table in LOOKED_UP for file in sorted(self.snapshot.files(table), reverse=True)]
 
     def options(self) -> list[dict[str, str]]:
         """The series to choose from: market, topics, sectors, themes, companies, publishers; `scope:key` as value."""
@@ -187,13 +247,12 @@ class View:
         return found
 
     def _series(self, scope: str, key: str, grain: str) -> Series:
-        one = {"scope": scope, "key": key, "grain": grain}
         until = self.until()
         since = until - SHOWN[grain]
-        rows = self.query(TRENDS, **one, model=self.model_version, since=since - READ_BACK[grain])
+        version = self.model_version
+        rows = self.rows("trends", grain, scope, key, version, start=since - READ_BACK[grain])
         rows = with_index(rows, grain) if len(rows) else rows
-        expected = parts_of(self.snapshot, "expected", since)
-        ranges = self.query(_RANGES.format(expected=expected), **one, since=since)
+        ranges = self.rows("expected", grain, scope, key, start=since)[_RANGE]
         rows = rows.rename(columns={"expected": "arrivals_expected"})
         rows = rows[rows["bucket_start"] >= since].merge(ranges, on="bucket_start", how="left")
         incidents = incidents_of(self, scope, key)
@@ -221,10 +280,20 @@ def stories_of(view: View, scope: str, key: str, start: datetime, end: datetime,
 
 
 def _stories_of(view: View, scope: str, key: str, start: datetime, end: datetime, most: int) -> pd.DataFrame:
-    one = {"scope": scope, "key": key}
-    members = parts_of(view.snapshot, "members", start)
-    found = view.query(_FOUND.format(members=members), **one, start=start, end=end, most=most)
-    return found[["story_id", "found"]].merge(view.stories(found), on="story_id")
+    found = view.looked_up("members", scope, key, start=start, end=end)
+    if found is None:
+        sql = _FOUND.format(members=parts_of(view.snapshot, "members", start))
+        listed = view.query(sql, scope=scope, key=key, start=start, end=end, most=most)
+    else:
+        listed = _most_told(found, most).to_pandas().assign(found=len(found))
+    return listed[["story_id", "found"]].merge(view.stories(listed), on="story_id")
+
+
+def _most_told(members: pa.Table, most: int) -> pa.Table:
+    """The first `most` rows in the order of a list; of each part first, so that of a whole market few are read."""
+    parts = [batch.take(pc.select_k_unstable(batch, most, _FIRST)) for batch in members.to_batches()]
+    found = pa.Table.from_batches(parts, members.schema)
+    return found.take(pc.select_k_unstable(found, most, _FIRST))
 
 
 def _switches(models: pd.DataFrame, since: datetime) -> pd.DataFrame:
@@ -238,6 +307,7 @@ class Reader:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lookup = Lookup()
         self._lock = threading.Lock()
         self._view: View | None = None
         self._held = False
@@ -250,7 +320,7 @@ class Reader:
         """
         with self._lock:
             if self._view is None or not (self._held or self._is_newest(self._view)):
-                self._view = View(Snapshot.open(self.root))
+                self._view = View(Snapshot.open(self.root), self._lookup)
             return self._view
 
     @contextmanager
@@ -269,7 +339,7 @@ class Reader:
             SnapshotMissing: nothing was published yet.
         """
         shown = self.view()
-        return shown if self._is_newest(shown) else View(Snapshot.open(self.root))
+        return shown if self._is_newest(shown) else View(Snapshot.open(self.root), self._lookup)
 
     def show(self, view: View) -> None:
         """Hand out this one from now on."""
@@ -302,13 +372,13 @@ def _fired(view: View) -> pd.DataFrame:
     return rows.sort_values(["open", "started_at", "incident_id"], ascending=[False, False, True])
 
 
-def evidence_of(view: View, incident_id: str) -> dict[str, list[dict[str, Any]]]:
-    """The payloads an incident rests on, by kind (decision, article, feed), in the order they were kept."""
-    rows = view.query(_EVIDENCE, incident_id=incident_id)
-    found: dict[str, list[dict[str, Any]]] = {"decision": [], "article": [], "feed": []}
-    for kind, payload in zip(rows["kind"], rows["payload"], strict=True):
-        found.setdefault(str(kind), []).append(json.loads(payload))
-    return found
+def evidence_of(view: View, incidents: Sequence[str]) -> list[Evidence]:
+    """The payloads that each of these incidents rests on, by kind (decision, article, feed), as they were kept."""
+    rows = view.query(_EVIDENCE, incidents=list(incidents))
+    found: dict[str, Evidence] = {one: {"decision": [], "article": [], "feed": []} for one in incidents}
+    for one, kind, payload in zip(rows["incident_id"], rows["kind"], rows["payload"], strict=True):
+        found[one].setdefault(str(kind), []).append(json.loads(payload))
+    return [found[one] for one in incidents]
 
 
 def ranked(view: View, scope: str, day: str, limit: int) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from dash import html
 from flask import Flask, Response, request
 
 from dashboards.address import Asked, href
-from dashboards.data import SHOWN, TRENDS, Reader, View, parse_series
+from dashboards.data import SHOWN, Reader, View, parse_series
 from dashboards.export import spreadsheet_safe
 from pipeline.errors import InputError
 from pipeline.publish.tables import TABLES
@@ -22,6 +21,9 @@ from pipeline.publish.tables import TABLES
 __all__ = ["downloads", "rows_of", "wire"]
 
 _MOST = 200_000
+_TRENDS = """
+SELECT * FROM trends WHERE grain = $grain AND scope = $scope AND key = $key AND model_version = $model
+ORDER BY bucket_start"""
 _STORIES = """
 SELECT s.* FROM stories AS s JOIN members AS m USING (story_id)
 WHERE m.scope = $scope AND m.key = $key AND m.first_at >= $start AND m.first_at < $end
@@ -75,8 +77,7 @@ def _question(view: View, table: str, asked: Asked) -> tuple[str, dict[str, Any]
     scope, key = parse_series(asked.text("series"))
     grain = asked.one_of("grain", ("hour", "day"), "day")
     if table == "trends":
-        always = datetime(1970, 1, 1, tzinfo=UTC)
-        return TRENDS, {"scope": scope, "key": key, "grain": grain, "model": view.model_version, "since": always}
+        return _TRENDS, {"scope": scope, "key": key, "grain": grain, "model": view.model_version}
     until = view.until()
     start, end = asked.moment("from") or until - SHOWN[grain], asked.moment("to") or until
     return _STORIES, {"scope": scope, "key": key, "start": start, "end": end}

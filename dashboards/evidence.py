@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,8 @@ from dash import dcc, html
 
 from dashboards import words
 from dashboards.address import href
-from dashboards.data import View, evidence_of, incidents_of
-from dashboards.pieces import Children, moment, quiet, tag, title_link
+from dashboards.data import Evidence, View, evidence_of, incidents_of
+from dashboards.pieces import Children, moment, quiet, records, tag, title_link
 
 __all__ = ["evidence_blocks", "incident_list", "incident_rows", "state_of"]
 
@@ -29,10 +30,12 @@ def incident_list(view: View, now: datetime) -> tuple[Children, str]:
 
 def incident_rows(view: View, rows: pd.DataFrame, now: datetime) -> Children:
     """Some incidents (`incidents_of`), each with its evidence folded; the first ones, where there are many."""
-    return [_incident(view, row, now) for _, row in rows.head(_SHOWN).iterrows()]
+    shown = records(rows.head(_SHOWN))
+    kept = evidence_of(view, [row["incident_id"] for row in shown])
+    return [_incident(row, evidence, now) for row, evidence in zip(shown, kept, strict=True)]
 
 
-def _incident(view: View, row: pd.Series[Any], now: datetime) -> html.Details:
+def _incident(row: Mapping[str, Any], evidence: Evidence, now: datetime) -> html.Details:
     severity = str(row["severity"])
     state = state_of(row)
     return html.Details(
@@ -65,7 +68,7 @@ def _incident(view: View, row: pd.Series[Any], now: datetime) -> html.Details:
             ),
             html.Div(
                 [
-                    *evidence_blocks(evidence_of(view, row["incident_id"]), now),
+                    *evidence_blocks(evidence, now),
                     dcc.Link("its own page", href=href(f"/incidents/{row['incident_id']}"), className="more"),
                 ],
                 className="evidence",
@@ -76,13 +79,13 @@ def _incident(view: View, row: pd.Series[Any], now: datetime) -> html.Details:
     )
 
 
-def state_of(row: pd.Series[Any]) -> str:
+def state_of(row: Mapping[str, Any]) -> str:
     """The state a person is told."""
     return "resolved" if not row["open"] else str(row["state"])
 
 
 def evidence_blocks(
-    found: dict[str, list[dict[str, Any]]],
+    found: Evidence,
     now: datetime,
     negative_shown: int = _NEGATIVE,
     counter_shown: int = _COUNTER,

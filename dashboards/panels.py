@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,9 @@ from dash import html
 
 from dashboards import words
 from dashboards.data import View, ranked
-from dashboards.figures import sparkline
-from dashboards.pieces import Children, coded, series_link, tag, when_of
+from dashboards.pieces import Children, coded, records, series_link, tag, when_of
 from dashboards.query import parts_of
+from dashboards.sparkline import sparkline
 
 __all__ = [
     "STALE_AFTER",
@@ -27,6 +28,7 @@ __all__ = [
 
 STALE_AFTER = timedelta(minutes=30)
 _SPARK_DAYS = 28
+_SPARK = ["negative_stories", "low", "high"]
 _DAYS = """
 SELECT key, bucket_start, negative_stories, low, high FROM {expected}
 WHERE grain = 'day' AND scope = $scope AND bucket_start >= $since AND list_contains($keys::VARCHAR[], key)"""
@@ -89,7 +91,7 @@ def tiles(view: View, coverage: float | None) -> Children:
     if market.empty:
         first = _tile("Market", "no stories", "neither today nor yesterday", "none")
     else:
-        row = market.iloc[0]
+        (row,) = records(market)
         above = _above(row)
         chance = words.chance_words(row["p_value"])
         usual = words.range_words(row["expected"], row["low"], row["high"], row["status"])
@@ -149,6 +151,11 @@ def _tile(name: str, fact: str, more: str, kind: str) -> html.Div:
 
 def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P:
     """The ranked table of one scope: counts in words, the last weeks, and how rare it is."""
+    found: html.Table | html.P = view.once(("unusual", scope, day, limit), lambda: _unusual(view, scope, day, limit))
+    return found
+
+
+def _unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P:
     rows = ranked(view, scope, day, limit)
     if rows.empty:
         what = {"topic": "topic", "entity": "company"}.get(scope, scope)
@@ -156,7 +163,7 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
         return html.P(f"No stories about any {what} {when}. This is no data, not calm.", className="quiet")
     sparks = _sparks(view, scope, rows)
     body = []
-    for _, row in rows.iterrows():
+    for row in records(rows):
         above = _above(row)
         # Short, so that it stands in one line.
         chance = words.chance_words(row["p_value"]).replace("under ", "< ")
@@ -188,16 +195,19 @@ def unusual(view: View, scope: str, day: str, limit: int) -> html.Table | html.P
 
 
 def _sparks(view: View, scope: str, rows: pd.DataFrame) -> dict[str, str]:
-    last = rows["bucket_start"].iloc[0]
-    grid = pd.date_range(last - pd.Timedelta(days=_SPARK_DAYS - 1), last, freq="D")
-    since = grid[0].to_pydatetime()
+    since = (rows["bucket_start"].iloc[0] - pd.Timedelta(days=_SPARK_DAYS - 1)).to_pydatetime()
     sql = _DAYS.format(expected=parts_of(view.snapshot, "expected", since))
-    days = view.query(sql, scope=scope, keys=rows["key"].tolist(), since=since).groupby("key")
-    columns = ["negative_stories", "low", "high"]
-    return {str(key): sparkline(part.set_index("bucket_start")[columns].reindex(grid)) for key, part in days}
+    days = view.query(sql, scope=scope, keys=rows["key"].tolist(), since=since)
+    days = days.assign(day=(days["bucket_start"] - since).dt.days)
+    found = {}
+    for key, part in days[days["day"] < _SPARK_DAYS].groupby("key"):
+        drawn = np.full((_SPARK_DAYS, len(_SPARK)), np.nan)
+        drawn[part["day"]] = part[_SPARK]
+        found[str(key)] = sparkline(pd.DataFrame(drawn, columns=_SPARK))
+    return found
 
 
-def _above(row: pd.Series[Any]) -> bool:
+def _above(row: Mapping[str, Any]) -> bool:
     return bool(row["status"] == "ok" and row["negative_stories"] > row["high"])
 
 
@@ -214,7 +224,7 @@ def feeds(view: View, now: datetime) -> tuple[Children, str]:
     if polled.empty:
         return [html.P("No feed is polled: what is shown came from archives.", className="quiet")], ""
     items = []
-    for _, feed in late.iterrows():
+    for feed in records(late):
         silent = words.age_words(when_of(feed["last_new_at"]), now)
         said = feed["late_sentence"] if feed["late"] else None
         error = feed["last_error"] if (feed["failures"] or 0) > 0 else None

@@ -14,8 +14,8 @@ from dashboards import words
 from dashboards.address import Asked, href
 
 __all__ = [
-    "Children", "aria", "coded", "labelled", "listed", "moment", "panel", "quiet", "series_link", "switch", "tag",
-    "text_of", "title_link", "when_of",
+    "Children", "aria", "coded", "labelled", "listed", "moment", "panel", "quiet", "records", "series_link", "switch",
+    "tag", "text_of", "title_link", "when_of",
 ]  # fmt: skip
 
 Children = list[Any]
@@ -100,6 +100,11 @@ def when_of(when: Any) -> datetime | None:
         return None
     there: datetime = pd.Timestamp(when).to_pydatetime()
     return there
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries of plain values: of a Series every look at a cell costs as much as a row does here."""
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def text_of(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pyarrow as pa
 
 from pipeline.errors import SnapshotMissing
 from pipeline.publish.snapshot import Snapshot
@@ -16,7 +16,7 @@ from pipeline.publish.tables import TABLES
 
 __all__ = ["connect", "fetch", "parts_of"]
 
-_MEMORY = "512MB"
+_MEMORY = "384MB"
 
 
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
@@ -52,22 +52,21 @@ def parts_of(
     return _parquet(files) if files else f"(SELECT * FROM {table} LIMIT 0)"
 
 
-def fetch(con: duckdb.DuckDBPyConnection, snapshot: Snapshot, sql: str, values: dict[str, Any]) -> pd.DataFrame:
-    """The answer as a DataFrame; safe from several threads at once.
+def fetch(con: duckdb.DuckDBPyConnection, snapshot: Snapshot, sql: str, values: Mapping[str, Any]) -> pa.Table:
+    """The answer as an Arrow table; safe from several threads at once.
 
     Raises:
         SnapshotMissing: a part is gone (this snapshot was replaced more than an hour ago) or damaged.
     """
     with con.cursor() as cursor:
         try:
-            frame: pd.DataFrame = cursor.execute(sql, values or None).to_arrow_table().to_pandas()
+            return cursor.execute(sql, dict(values) or None).to_arrow_table()
         except duckdb.IOException as error:
             raise _missing(snapshot) from error
         except duckdb.InvalidInputException as error:
             if "parquet" not in str(error):
                 raise
             raise _missing(snapshot) from error
-    return frame
 
 
 def _missing(snapshot: Snapshot) -> SnapshotMissing:

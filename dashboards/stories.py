@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from dash import dcc, html
 from dashboards import words
 from dashboards.address import href
 from dashboards.data import View, stories_of
-from dashboards.pieces import aria, coded, listed, moment, quiet, tag, text_of
+from dashboards.pieces import aria, coded, listed, moment, quiet, records, tag, text_of
 
 __all__ = ["newest_stories", "story_table"]
 
@@ -36,12 +37,10 @@ def story_table(rows: pd.DataFrame, now: datetime, empty: str = "No stories in t
     if rows.empty:
         return quiet(empty)
     head = html.Tr([html.Th(text, scope="col") for text in ("", "Story", "Told by", "Time")])
-    return html.Table(
-        [html.Thead(head), html.Tbody([_story(row, now) for _, row in rows.iterrows()])], className="stories"
-    )
+    return html.Table([html.Thead(head), html.Tbody([_story(row, now) for row in records(rows)])], className="stories")
 
 
-def _story(row: pd.Series[Any], now: datetime) -> html.Tr:
+def _story(row: Mapping[str, Any], now: datetime) -> html.Tr:
     mark, kind = words.polarity_mark(row["polarity"])
     score = row["p_negative"]
     said = f"p(negative) {score:.2f}" if score == score else f"not scored: {row['status']}"

@@ -29,6 +29,8 @@ def warm(reader: Reader, now: datetime) -> None:
     What is kept already costs nothing.
     """
     shown, newest = reader.view(), reader.newest()
+    if newest is not shown and not shown.to_copy:
+        newest.copy()
     addresses = [*_FIRST, *(shown.wanted(_WANTED) if newest is not shown else ())]
     try:
         for path, values in dict.fromkeys(addresses):
@@ -43,12 +45,16 @@ def keep_warm(reader: Reader, clock: Callable[[], datetime], stop: threading.Eve
     """Do so whenever a snapshot is published, and when ages must be told anew, until `stop` is set."""
     with reader.held():
         while not stop.is_set():
+            wait = _EVERY_S
             try:
                 warm(reader, clock())
+                # One at a time: what is published meanwhile comes first.
+                reader.view().copy(most=1)
+                wait = 0 if reader.view().to_copy else _EVERY_S
             except BarographError as error:
                 # Nothing was published yet, or a part has just gone: who asks is told so.
                 logger.debug("no page was made ahead: %s", error)
             except Exception:
                 # The pages are served all the same; only the first of each reader takes longer.
                 logger.exception("no page was made ahead")
-            stop.wait(_EVERY_S)
+            stop.wait(wait)

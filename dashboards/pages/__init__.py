@@ -21,7 +21,8 @@ class Shows(Protocol):
 
 @dataclass(frozen=True)
 class Page:
-    """One page. `path` is the first part of its addresses; `title` stands in the navigation, where it is listed.
+    """One page. `path` is the first part of its addresses, with a `/` after it for those that go on; `title` stands in
+    the navigation, where it is listed.
 
     `shared`: it shows everybody the same, so one rendering serves all; it is shown no token, so it can have no form.
     """
@@ -36,7 +37,8 @@ class Page:
 PAGES = (
     Page("/", "Morning", morning.show, shared=True),
     Page("/series", "Series", series.show, shared=True),
-    Page("/incidents", "Incidents", incidents.show),
+    Page("/incidents", "Incidents", incidents.show, shared=True),
+    Page("/incidents/", "Incident", incidents.show_one, listed=False),
     Page("/rules", "Rules", rules.show, shared=True),
     Page("/feeds", "Feeds", feeds.show, shared=True),
     Page("/model", "Model", model.show, shared=True),
@@ -48,5 +50,6 @@ _BY_PATH: dict[str, Page] = {page.path: page for page in PAGES}
 
 def page_of(path: str) -> Page | None:
     """The page for an address; None where nothing is."""
-    first = "/" + path.strip("/").partition("/")[0]
-    return _BY_PATH.get(first)
+    first, _, more = path.strip("/").partition("/")
+    one = _BY_PATH.get(f"/{first}/") if more else None
+    return one or _BY_PATH.get(f"/{first}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from dashboards.charts import chart
 from dashboards.data import View
 from dashboards.download import downloads
 from dashboards.figures import coverage_figure
-from dashboards.pieces import labelled, moment, panel, quiet, switch, tag, text_of, when_of
+from dashboards.pieces import labelled, moment, panel, quiet, records, switch, tag, text_of, when_of
 
 __all__ = ["show"]
 
@@ -67,12 +68,12 @@ def _table(view: View, feeds: pd.DataFrame, now: datetime) -> html.Table:
     head = html.Tr([html.Th(text, scope="col", className="num" if "24" in text else "") for text in names])
     body = [
         labelled(_row(feed, polls.get(feed["feed_id"], 0), news.get(feed["feed_id"], 0), now), labels)
-        for _, feed in feeds.iterrows()
+        for feed in records(feeds)
     ]
     return html.Table([html.Thead(head), html.Tbody(body)], className="list cards")
 
 
-def _row(feed: pd.Series[Any], polls: int, news: int, now: datetime) -> html.Tr:
+def _row(feed: Mapping[str, Any], polls: int, news: int, now: datetime) -> html.Tr:
     late, failing = bool(feed["late"]), (feed["failures"] or 0) > 0
     state = "late" if late else "failing" if failing else text_of(feed["status"]) or "new"
     said = feed["late_sentence"] if late else feed["last_error"] if failing else ""

@@ -17,12 +17,26 @@ from dashboards.data import SCOPES, SHOWN, View, evidence_of, incidents_of
 from dashboards.download import downloads
 from dashboards.evidence import evidence_blocks, state_of
 from dashboards.figures import series_figure
-from dashboards.pieces import Children, aria, labelled, moment, panel, quiet, series_link, switch, tag, text_of, when_of
+from dashboards.pieces import (
+    Children,
+    aria,
+    labelled,
+    moment,
+    panel,
+    quiet,
+    records,
+    series_link,
+    switch,
+    tag,
+    text_of,
+    when_of,
+)
 
-__all__ = ["grain_of", "show"]
+__all__ = ["grain_of", "show", "show_one"]
 
 _STATES = {"open": "Open", "past": "Past", "all": "All"}
 _MOST = 200
+_SEARCHED = ("label", "summary", "rule", "severity", "key")
 _EVENTS = "SELECT * FROM incident_events WHERE incident_id = $incident_id ORDER BY seq, event_id"
 # So many letters of an id name it; all 32 would break the line.
 _LETTERS = 12
@@ -31,12 +45,7 @@ _ARTICLES = 1_000
 
 
 def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
-    """`/incidents`, asked for `state` and `q`; `/incidents/ID` is one of them."""
-    incident_id = asked.path.strip("/").partition("/")[2]
-    return _one(view, asked, incident_id, now) if incident_id else _list(view, asked, now)
-
-
-def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    """All of them. Asked for: `state` and `q`, words that each has."""
     rows = incidents_of(view)
     live = int(rows["open"].sum())
     state = asked.one_of("state", tuple(_STATES), "open" if live else "all")
@@ -44,9 +53,8 @@ def _list(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     if state != "all":
         rows = rows[rows["open"] == (state == "open")]
     if wanted:
-        columns = ["label", "summary", "rule", "severity", "key"]
-        texts = rows[columns].fillna("").astype(str).agg(" ".join, axis=1).str.casefold()
-        rows = rows[[all(word in text for word in wanted) for text in texts]]
+        texts = zip(*(rows[name].fillna("").astype(str) for name in _SEARCHED), strict=True)
+        rows = rows[[all(word in text for word in wanted) for text in (" ".join(one).casefold() for one in texts)]]
     box = html.Div(
         [
             dcc.Input(
@@ -84,11 +92,11 @@ def _table(rows: pd.DataFrame, now: datetime) -> html.Table:
     names, times = ("", "What", "State", "Rule", "Fired", "Resolved"), ("Fired", "Resolved")
     head = html.Tr([html.Th(text, scope="col", className="num" if text in times else "") for text in names])
     labels = ("", "", "", *names[3:])
-    body = [labelled(_row(row, now), labels) for _, row in rows.iterrows()]
+    body = [labelled(_row(row, now), labels) for row in records(rows)]
     return html.Table([html.Thead(head), html.Tbody(body)], className="list cards")
 
 
-def _row(row: pd.Series[Any], now: datetime) -> html.Tr:
+def _row(row: Mapping[str, Any], now: datetime) -> html.Tr:
     severity, state = str(row["severity"]), state_of(row)
     mark = html.Span(
         words.SEVERITY_MARK.get(severity, "○"), className=f"sev {severity}", role="img", **aria(label=severity)
@@ -114,7 +122,7 @@ def _row(row: pd.Series[Any], now: datetime) -> html.Tr:
     )
 
 
-def _extra(row: pd.Series[Any]) -> Children:
+def _extra(row: Mapping[str, Any]) -> Children:
     extra = [tag("single source", "single")] if row["single_source"] is True else []
     if text_of(row["suppressed_by"]):
         extra.append(tag("suppressed", "single"))
@@ -123,13 +131,15 @@ def _extra(row: pd.Series[Any]) -> Children:
     return extra
 
 
-def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str, list[Any]]:
+def show_one(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    """`/incidents/ID`: what it rests on, its life, and what can be done about it."""
+    incident_id = asked.path.strip("/").partition("/")[2]
     rows = incidents_of(view)
     rows = rows[rows["incident_id"] == incident_id]
     if rows.empty:
         gone = quiet("No incident of that name is in this snapshot. It may be newer than the last `barograph publish`.")
         return "Incident", [panel("incident", "Incident", [gone, dcc.Link("All incidents", href="/incidents")])]
-    row = rows.iloc[0]
+    row = records(rows)[0]
     label, severity = text_of(row["label"]) or str(row["key"]), str(row["severity"])
     head = html.Section(
         [
@@ -143,7 +153,7 @@ def _one(view: View, asked: Asked, incident_id: str, now: datetime) -> tuple[str
         ],
         className="panel head-panel",
     )
-    kept = evidence_of(view, incident_id)
+    (kept,) = evidence_of(view, [incident_id])
     evidence = evidence_blocks(kept, now, negative_shown=_ARTICLES, counter_shown=_ARTICLES)
     forms = act_panel(
         view.snapshot.root, incident_id, asked,
@@ -174,7 +184,7 @@ def grain_of(decisions: Sequence[Mapping[str, Any]], age: timedelta) -> str:
     return "day" if "day" in judged or age >= SHOWN["hour"] else "hour"
 
 
-def _facts(row: pd.Series[Any], now: datetime) -> Children:
+def _facts(row: Mapping[str, Any], now: datetime) -> Children:
     told: Children = ["Rule ", html.B(row["rule"]), " · fired ", moment(row["fired_at"], now)]
     if when_of(row["resolved_at"]):
         told += [" · resolved ", moment(row["resolved_at"], now)]
@@ -207,7 +217,7 @@ def _life(view: View, incident_id: str, now: datetime) -> html.Ol | html.P:
     return html.Ol(items, className="life")
 
 
-def _commands(row: pd.Series[Any]) -> html.Ul:
+def _commands(row: Mapping[str, Any]) -> html.Ul:
     name = str(row["incident_id"])[:_LETTERS]
     lines = (f"barograph incidents show {name}", f"barograph incidents ack {name}", f"barograph replay {name}")
     return html.Ul([html.Li(html.Code(line)) for line in lines], className="commands")

@@ -13,7 +13,7 @@ from dashboards.charts import chart, drawing, said
 from dashboards.data import MARKET, SHOWN, Series, View, incidents_of, parse_series, stories_of
 from dashboards.download import downloads
 from dashboards.evidence import incident_rows
-from dashboards.figures import INDEX, compare_figure, series_figure
+from dashboards.figures import compare_figure, marked, series_figure, zoomed
 from dashboards.moves import why_panel
 from dashboards.pieces import panel, quiet, switch
 from dashboards.stories import story_table
@@ -36,10 +36,10 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     figure = series_figure(series)
     start, end = asked.moment("from"), asked.moment("to")
     if start and end and start < end:
-        figure.update_xaxes(range=[start.isoformat(), end.isoformat()])
+        figure = zoomed(figure, start, end)
     for chosen in (asked.moment("a"), asked.moment("b")):
         if chosen:
-            figure.add_vline(x=chosen.isoformat(), line={"color": INDEX, "width": 1})
+            figure = marked(figure, chosen)
     controls = html.Div(
         [
             dcc.Dropdown(

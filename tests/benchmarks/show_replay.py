@@ -1,7 +1,7 @@
 """Every incident of a year's backtest, frozen as `detect` does it, made again: from its evidence to the byte, and from
 the base tables within 1e-6.
 
-    python -m tests.benchmarks.show_replay                       # 60 companies, a year; over nine minutes on slow cores
+    python -m tests.benchmarks.show_replay                       # 60 companies, a year; some 17 minutes
     python -m tests.benchmarks.show_replay --companies 5         # to try it
 """
 

@@ -87,7 +87,7 @@ def _token(client: FlaskClient) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
 def test_nobody_is_served_the_token_of_another(root: Path, page: Page) -> None:
     app = create_app(_settings(root), clock=lambda: sample.NOW).server
-    path = {"/incidents": "/incidents/i3", "/story": "/story/s0000"}.get(page.path, page.path)
+    path = {"/incidents/": "/incidents/i3", "/story": "/story/s0000"}.get(page.path, page.path)
     first, second = app.test_client(), app.test_client()
     told = [_page(client, path) for client in (first, second)]
     tokens = [_token(client) for client in (first, second)]
