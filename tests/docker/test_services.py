@@ -58,6 +58,12 @@ def test_a_reader_cannot_write_what_it_reads_and_does_not_see_the_store() -> Non
         assert "databases" not in services()[name]["networks"]
 
 
+def test_the_copies_that_the_pages_look_rows_up_in_lie_on_a_disk() -> None:
+    assert services()["dashboard"]["environment"]["TMPDIR"] == "/pages"
+    assert mounts("dashboard")["/pages"]["type"] == "volume"
+    assert not mounts("dashboard")["/pages"].get("read_only")
+
+
 def test_of_the_working_folder_a_service_sees_what_it_reads() -> None:
     seen = {
         name: {on_host(volume) for volume in mounts(name).values() if volume["type"] == "bind"} for name in services()
