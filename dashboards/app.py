@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
-from flask import Response
+from flask import Response, has_request_context, request
 
 from dashboards import access, act, compress, controls, download, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
-from dashboards.frame import frame, navigation
+from dashboards.frame import Filled, frame, navigation
 from dashboards.pages import PAGES, Page, page_of
 from dashboards.pieces import panel, quiet
 from pipeline.context import utc_now
@@ -74,7 +75,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, r
     reader = reader or Reader(settings.store.published)
     access.guard(app.server, settings.dashboard)
     act.wire(app.server, settings, reader, clock)
-    app.layout = lambda: frame(_current(reader))
+    app.layout = lambda: _layout(reader, clock)
     download.wire(app.server, reader)
     _wire(app, reader, clock)
     controls.wire(app, reader, clock)
@@ -88,6 +89,18 @@ def _current(reader: Reader) -> str | None:
         return reader.view().snapshot.snapshot_id
     except SnapshotMissing:
         return None
+
+
+def _layout(reader: Reader, clock: Callable[[], datetime]) -> html.Div:
+    """The frame; with the page in it where the browser says which one it is on, so that it need not ask once more."""
+    shown = _current(reader)
+    try:
+        told = urlsplit(request.headers.get("Referer", "")) if has_request_context() else None
+    except ValueError:
+        told = None
+    if shown is None or told is None or told.netloc != request.host:
+        return frame(shown)
+    return frame(shown, _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock))
 
 
 def _protect(app: Dash) -> None:
@@ -109,8 +122,11 @@ def _protect(app: Dash) -> None:
     def add(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        # Our own pages tell our own server which they are (`_layout`); nobody else is told anything.
+        response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        if request.path == "/_dash-layout":
+            response.headers["Cache-Control"] = "no-store"
         return response
 
     app.server.after_request(add)
@@ -152,18 +168,26 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     )
     def route(path: str | None, search: str | None, snapshot: str | None, rendered: str | None) -> tuple[Any, ...]:
         asked = Asked.parse(path, search, access.form_token())
-        values = {name: value for name, value in asked.values.items() if name not in _ZOOM}
-        wanted = json.dumps([asked.path, sorted(values.items()), snapshot])
-        if wanted == rendered:
+        if _wanted(asked, snapshot) == rendered:
             return no_update, no_update, no_update, no_update
-        page = page_of(asked.path)
-        pages = [(one.path, one.title) for one in PAGES if one.listed]
-        title, content = _shown(reader, asked, clock)
-        return content, navigation(pages, f"/{asked.path.strip('/').partition('/')[0]}" if page else ""), title, wanted
+        return _filled(reader, asked, snapshot, clock)
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
-        ClientsideFunction("barograph", "title"), Output("name", "id"), Input("name", "data"), prevent_initial_call=True
+        ClientsideFunction("barograph", "title"), Output("name", "id"), Input("name", "data")
     )
+
+
+def _wanted(asked: Asked, snapshot: str | None) -> str:
+    values = {name: value for name, value in asked.values.items() if name not in _ZOOM}
+    return json.dumps([asked.path, sorted(values.items()), snapshot])
+
+
+def _filled(reader: Reader, asked: Asked, snapshot: str | None, clock: Callable[[], datetime]) -> Filled:
+    """The parts of the frame that a page fills."""
+    pages = [(one.path, one.title) for one in PAGES if one.listed]
+    current = f"/{asked.path.strip('/').partition('/')[0]}" if page_of(asked.path) else ""
+    title, content = _shown(reader, asked, clock)
+    return Filled(content, navigation(pages, current), title, _wanted(asked, snapshot))
 
 
 def _signed_in() -> list[Any]:

@@ -1,0 +1,90 @@
+"""The first answer holds the page already where the browser says which it is on; else the router is asked for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from dashboards.app import create_app
+from pipeline.settings import Settings
+from tests.dashboards import sample
+
+HERE = "http://localhost"
+UPDATE = [("page", "children"), ("nav", "children"), ("name", "data"), ("rendered", "data")]
+
+
+@pytest.fixture(scope="module")
+def client(published: Path) -> FlaskClient:
+    found: FlaskClient = create_app(
+        Settings(store={"published": published}), clock=lambda: sample.NOW
+    ).server.test_client()
+    return found
+
+
+def layout(client: FlaskClient, referer: str | None) -> dict[str, Any]:
+    """What each named part of the frame holds: its children, else its data."""
+    answer = client.get("/_dash-layout", headers={"Referer": referer} if referer else {})
+    assert answer.status_code == 200
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["Cache-Control"] == "no-store"
+    parts = {part["props"]["id"]: part["props"] for part in named(answer.get_json())}
+    return {name: parts[name].get("children", parts[name].get("data")) for name in ("page", "nav", "name", "rendered")}
+
+
+def named(part: Any) -> list[dict[str, Any]]:
+    """All parts of a layout that have a name, but for those within the page."""
+    if isinstance(part, list):
+        return [one for child in part for one in named(child)]
+    if not isinstance(part, dict):
+        return []
+    own = part["props"]
+    within = [] if own.get("id") == "page" else named(own.get("children"))
+    return [part, *within] if isinstance(own.get("id"), str) else within
+
+
+def routed(client: FlaskClient, path: str, search: str, rendered: str | None) -> dict[str, Any] | None:
+    """What the router answers a browser that shows `rendered`; None where it has nothing to change."""
+    snapshot = json.loads(rendered)[2] if rendered else "any"
+    inputs = [("url", "pathname", path), ("url", "search", search), ("snapshot", "data", snapshot)]
+    body = {
+        "output": ".." + "...".join(".".join(one) for one in UPDATE) + "..",
+        "outputs": [{"id": name, "property": what} for name, what in UPDATE],
+        "inputs": [{"id": name, "property": what, "value": value} for name, what, value in inputs],
+        "state": [{"id": "rendered", "property": "data", "value": rendered}],
+        "changedPropIds": ["url.pathname"],
+    }
+    answer = client.post("/_dash-update-component", json=body)
+    assert answer.status_code in (200, 204)
+    return None if answer.status_code == 204 else answer.get_json()["response"]
+
+
+@pytest.mark.parametrize(
+    ("path", "search"),
+    [("/", ""), ("/series", "?series=topic:energy&grain=hour"), ("/incidents", "?state=all"), ("/nowhere", ""),
+     ("/incidents/i3", ""), ("/search", "?q=%3Cscript%3E")],
+)  # fmt: skip
+def test_the_page_of_the_address_is_there_and_not_asked_for_again(client: FlaskClient, path: str, search: str) -> None:
+    first = layout(client, f"{HERE}{path}{search}")
+    assert routed(client, path, search, first["rendered"]) in (None, {})
+    asked = routed(client, path, search, None)
+    assert asked is not None
+    assert first["page"] == asked["page"]["children"]
+    assert first["nav"] == asked["nav"]["children"]
+    assert first["name"] == asked["name"]["data"]
+
+
+@pytest.mark.parametrize("referer", [None, "https://elsewhere.example/series", "about:blank", "http://[", "x" * 9_000])
+def test_without_an_address_of_ours_the_router_fills_the_frame(client: FlaskClient, referer: str | None) -> None:
+    first = layout(client, referer)
+    assert first["page"]["props"]["children"] == "Loading …"
+    assert (first["nav"], first["name"], first["rendered"]) == ([], "", "")
+    assert routed(client, "/feeds", "", first["rendered"]) is not None
+
+
+def test_before_anything_is_published_the_frame_is_empty(tmp_path: Path) -> None:
+    client = create_app(Settings(store={"published": tmp_path}), clock=lambda: sample.NOW).server.test_client()
+    assert layout(client, f"{HERE}/")["rendered"] == ""
