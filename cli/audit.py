@@ -35,7 +35,7 @@ def _audit(
     Example: barograph audit 3fa1 --to march-alert.zip
     """
     from pipeline import audit
-    from pipeline.audit.case import full_id
+    from pipeline.audit.reading import full_id
 
     with opened(config) as context, context.warehouse.read() as con:
         incident_id = full_id(con, incident)

@@ -187,7 +187,7 @@ def _request(action: Any, incident: str, who: str | None, note: str, config: Any
 
 
 def _full_id(context: Context, start: str) -> str:
-    from pipeline.audit.case import full_id
+    from pipeline.audit.reading import full_id
 
     with context.warehouse.read() as con:
         return full_id(con, start)

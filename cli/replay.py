@@ -14,12 +14,6 @@ from pipeline.errors import ReplayDiffers
 __all__ = ["register"]
 
 IdArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, or its first letters.")]
-_SAYS = {
-    "same": "the same",
-    "differs": "DIFFERS",
-    "removed": "evidence removed",
-    "unknown": "cannot be made again",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +37,7 @@ def _replay(
     Example: barograph replay 3fa1 --refit
     """
     from pipeline import audit
-    from pipeline.audit.case import full_id
+    from pipeline.audit.reading import full_id
 
     with opened(config) as context:
         with context.warehouse.read() as con:
@@ -65,7 +59,7 @@ def _replay(
     else:
         out.print(f"{'DEMO: ' if case.demo else ''}{incident_id[:12]} {case.incident['label']}")
         for one in checked:
-            out.print(f"  {one.what:<8} {one.name}: {_SAYS[one.verdict]}")
+            out.print(f"  {one.what:<8} {one.name}: {one.verdict.said}")
             for line in one.detail.splitlines():
                 out.print(f"      {line}")
     if differs:

@@ -377,8 +377,17 @@ def evidence_of(view: View, incidents: Sequence[str]) -> list[Evidence]:
     rows = view.query(_EVIDENCE, incidents=list(incidents))
     found: dict[str, Evidence] = {one: {"decision": [], "article": [], "feed": []} for one in incidents}
     for one, kind, payload in zip(rows["incident_id"], rows["kind"], rows["payload"], strict=True):
-        found[one].setdefault(str(kind), []).append(json.loads(payload))
+        found[one].setdefault(str(kind), []).append(_told(payload))
     return [found[one] for one in incidents]
+
+
+def _told(payload: str) -> dict[str, Any]:
+    """A payload, read; empty where somebody damaged it, which the chain tells."""
+    try:
+        told = json.loads(payload)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def ranked(view: View, scope: str, day: str, limit: int) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from dashboards import words
 from dashboards.address import Asked, href
 
 __all__ = [
-    "Children", "aria", "coded", "labelled", "listed", "moment", "panel", "quiet", "records", "series_link", "switch",
-    "tag", "text_of", "title_link", "when_of",
+    "Children", "aria", "coded", "copy_link", "labelled", "listed", "moment", "panel", "quiet", "records",
+    "series_link", "switch", "tag", "text_of", "title_link", "when_of",
 ]  # fmt: skip
 
 Children = list[Any]
@@ -65,6 +65,14 @@ def quiet(text: str) -> html.P:
 def coded(text: str) -> Children:
     """Our own words, with what stands between backticks set as code."""
     return [html.Code(part) if n % 2 else part for n, part in enumerate(text.split("`"))]
+
+
+def copy_link() -> Children:
+    """A button that copies the address of this view, and the place that says so (`assets/barograph.js`)."""
+    button = html.Button(
+        "copy link", id="copy-link", type="button", className="plain", title="the address of this view, to send on"
+    )
+    return [button, " ", html.Span(id="copied", role="status")]
 
 
 def tag(text: str, kind: str = "") -> html.Span:

@@ -1,4 +1,4 @@
-// What only the browser can do: the title of the tab, and times in the reader's own zone.
+// What only the browser can do: the title of the tab, times in the reader's own zone, and an address to send on.
 "use strict";
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.barograph = {
@@ -37,4 +37,27 @@ window.dash_clientside.barograph = {
     waiting = true;
     requestAnimationFrame(function () { waiting = false; all(); });
   }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
+})();
+(function () {
+  // Without https a browser offers no clipboard; a field that is selected can still be copied.
+  async function copy(text) {
+    try { await navigator.clipboard.writeText(text); return true; } catch (e) { /* not offered, or refused */ }
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.style.position = "fixed";
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+  document.addEventListener("click", async function (event) {
+    if (event.target.id !== "copy-link") return;
+    const done = await copy(window.location.href);
+    event.target.focus();
+    const said = document.getElementById("copied");
+    if (!said) return;
+    said.textContent = done ? "copied" : "not copied: take it from the address bar";
+    setTimeout(function () { said.textContent = ""; }, 5000);
+  });
 })();

@@ -20,6 +20,8 @@ from dashboards.figures import series_figure
 from dashboards.pieces import (
     Children,
     aria,
+    coded,
+    copy_link,
     labelled,
     moment,
     panel,
@@ -149,7 +151,7 @@ def show_one(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
             ),
             html.P(text_of(row["summary"]), className="lead"),
             html.Div([tag(severity, severity), tag(state_of(row), state_of(row)), *_extra(row)], className="tags"),
-            html.P(_facts(row, now), className="more"),
+            html.P([*_facts(row, now), " · ", *copy_link()], className="more"),
         ],
         className="panel head-panel",
     )
@@ -162,6 +164,7 @@ def show_one(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     side = [
         panel("act", "Act", forms),
         panel("life", "Its life", _life(view, incident_id, now)),
+        panel("replay", "Replay", _replay(view, row, asked)),
         panel("commands", "From the command line", _commands(row)),
     ]
     wide = [panel("evidence", "Evidence, as the message had it", html.Div(evidence, className="evidence"))]
@@ -215,6 +218,19 @@ def _life(view: View, incident_id: str, now: datetime) -> html.Ol | html.P:
             )
         )
     return html.Ol(items, className="life")
+
+
+def _replay(view: View, row: Mapping[str, Any], asked: Asked) -> Children:
+    """A link to the same view made again, or what came of it: that costs computing, so only who asks pays for it."""
+    name = str(row["incident_id"])[:_LETTERS]
+    also = f"`barograph replay {name}` compares its messages too, which no snapshot holds; `--refit` recounts."
+    if asked.text("replay") != "1":
+        ask = "Make each decision again from the evidence in this snapshot, and compare it to the byte."
+        return [html.P(ask, className="more"), dcc.Link("Replay", href=asked.href(replay="1"), className="button")]
+    from dashboards.replayed import shown
+
+    back = dcc.Link("put it away", href=asked.href(replay=None), className="plain")
+    return [*shown(view, row), html.P(coded(also), className="more"), back]
 
 
 def _commands(row: Mapping[str, Any]) -> html.Ul:

@@ -6,12 +6,11 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 import duckdb
 
 from pipeline.audit.case import Case, Notification, Piece
+from pipeline.audit.verdicts import Checked, Verdict
 from pipeline.context import Progress, silent
 from pipeline.detect import again, inputs
 from pipeline.detect.evidence import versions
@@ -21,26 +20,7 @@ from pipeline.incidents import Event
 from pipeline.notify import basis
 from pipeline.notify.records import Evidence
 
-__all__ = ["Checked", "Verdict", "refit", "replay"]
-
-
-class Verdict(StrEnum):
-    """How one thing came out."""
-
-    SAME = "same"
-    DIFFERS = "differs"
-    REMOVED = "removed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One thing that was made again. `what`: chain, decision, life, message or refit; `detail`: in words, or a diff."""
-
-    what: str
-    name: str
-    verdict: Verdict
-    detail: str = ""
+__all__ = ["refit", "replay"]
 
 
 def replay(case: Case) -> list[Checked]:
@@ -100,6 +80,14 @@ def _why(pieces: Sequence[Piece]) -> str:
 
 def _step(case: Case, event: Event, pieces: Sequence[Piece]) -> Iterator[Checked]:
     name = f"{event.action} #{event.seq}"
+    try:
+        yield from _made(case, event, pieces, name)
+    except (LookupError, TypeError, ValueError) as error:
+        # Who changed a payload need not have left what we read in it.
+        yield Checked("decision", name, Verdict.DIFFERS, f"what is kept of it cannot be read: {error!r}")
+
+
+def _made(case: Case, event: Event, pieces: Sequence[Piece], name: str) -> Iterator[Checked]:
     decision = next((piece for piece in pieces if piece.kind == "decision"), None)
     given = next((piece for piece in pieces if piece.kind == "inputs"), None)
     if decision is None or given is None:
@@ -111,7 +99,7 @@ def _step(case: Case, event: Event, pieces: Sequence[Piece]) -> Iterator[Checked
         return
     rules = case.configurations.get(told["configurations"].get("rules", ""))
     if rules is None:
-        yield Checked("decision", name, Verdict.UNKNOWN, "the rule file of then is not in the store")
+        yield Checked("decision", name, Verdict.UNKNOWN, f"the rule file of then is not in {case.place}")
         return
     try:
         made = again.decided(told, kept, rules.content, event)

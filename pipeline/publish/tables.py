@@ -153,6 +153,17 @@ TABLES: dict[str, Published] = {
             previous_sha256=_TEXT,
             recorded_at=_TIME,
         ),
+        # The rule files that decisions of the evidence cite, whole, so that a page makes these again; of no other kind.
+        _table(
+            "configurations",
+            "recorded_at sha256",
+            kind=_TEXT,
+            name=_TEXT,
+            sha256=_TEXT,
+            content=_TEXT,
+            author=_TEXT,
+            recorded_at=_TIME,
+        ),
         _table(
             "feeds",
             "feed_id",

@@ -122,7 +122,7 @@ _SMALL = {
         fired_at AS last_seen_at, 2 AS events
         FROM (SELECT n, $now - INTERVAL (n * 3) HOUR AS fired_at FROM range({incidents}) AS numbers(n))""",
     "incident_events": """SELECT incident_id || n AS event_id, incident_id, n AS seq, fired_at AS happened_at,
-        ['open', 'fire'][n + 1] AS action, 'FIRST' AS reason, severity, fired_at AS recorded_at
+        ['open', 'fire'][n + 1] AS action, 'first' AS reason, severity, fired_at AS recorded_at
         FROM incidents_seen, (VALUES (0), (1)) AS steps(n)""",
     "evidence": """SELECT incident_id, incident_id || 1 AS event_id, n AS seq, 'article' AS kind, to_json({{
         'article_id': 'a' || n, 'story_id': 's' || hash(incident_id, n), 'title': 'A headline of evidence ' || n,

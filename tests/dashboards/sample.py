@@ -411,13 +411,15 @@ def _incidents(now: datetime, stories: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
                 "seq": 0,
                 "happened_at": when,
                 "action": "fire",
-                "reason": "FIRST",
+                "reason": "first",
                 "severity": severity,
                 "recorded_at": when,
             }
         )
+        previous = ""
         for seq, (row_kind, payload) in enumerate(_payloads(rule, kind, key, now, stories)):
             text = json.dumps(payload, sort_keys=True)
+            digest = hashlib.sha256((previous + text).encode()).hexdigest()
             evidence.append(
                 {
                     "incident_id": id_,
@@ -425,11 +427,12 @@ def _incidents(now: datetime, stories: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
                     "seq": seq,
                     "kind": row_kind,
                     "payload": text,
-                    "sha256": hashlib.sha256(text.encode()).hexdigest(),
-                    "previous_sha256": "",
+                    "sha256": digest,
+                    "previous_sha256": previous,
                     "recorded_at": when,
                 }
             )
+            previous = digest
     return pd.DataFrame(incidents), pd.DataFrame(events), pd.DataFrame(evidence)
 
 

@@ -117,6 +117,7 @@ PAGES = {
     "story/s0000": "Harrowgate Mutual faces solvency probe",
     "incidents": "Pellworth Cannery",
     "incidents/i3": "usual 5, range 2–9",
+    "incidents/i3?replay=1": "the chain of 13 rows holds",
     "feeds": "The Ledger Daily",
     "model": "A small model",
     "search?q=brightwater": "Brightwater Bank lifts",
@@ -143,7 +144,10 @@ def test_each_page_opens_from_its_address_without_trouble(
 NOT_OURS = [".dash-dropdown-wrapper > input"]
 
 
-@pytest.mark.parametrize("address", ["", "series?series=topic:energy", "story/s0000", "incidents/i3", "feeds", "model"])
+LOOKED_AT = ["", "series?series=topic:energy", "story/s0000", "incidents/i3", "incidents/i3?replay=1", "feeds", "model"]
+
+
+@pytest.mark.parametrize("address", LOOKED_AT)
 def test_a_screen_reader_and_a_weak_eye_get_everything(
     browser: Browser, tmp_path: Path, now: datetime, address: str
 ) -> None:
@@ -212,6 +216,45 @@ def test_what_a_person_does_waits_for_the_next_notify(browser: Browser, tmp_path
         page.wait_for_url("**/incidents/i3")
         (action,) = pending(published)
         assert (action.action, action.note) == (Kind.SILENCE, "known outage")
+        assert trouble == []
+
+
+@pytest.mark.parametrize("clipboard", [True, False], ids=["clipboard", "without https"])
+def test_the_address_of_an_incident_is_copied_by_mouse_and_keyboard(
+    browser: Browser, tmp_path: Path, now: datetime, clipboard: bool
+) -> None:
+    sample.write(tmp_path, now=now)
+    with looking(browser, tmp_path, "incidents/i3?replay=1") as (page, trouble):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        button = page.get_by_role("button", name="copy link")
+        expect(button).to_be_visible()
+        settled(page)
+        page.evaluate("() => { const kept = navigator.clipboard; window.copied = () => kept.readText(); }")
+        if not clipboard:
+            # As a browser has it where the pages are served without https.
+            page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#copied")).to_have_text("copied")
+        assert page.evaluate("() => window.copied()") == page.url
+        assert page.url.endswith("/incidents/i3?replay=1")
+        expect(button).to_be_focused()
+        expect(page.locator("#copied")).to_have_text("")
+        button.click()
+        expect(page.locator("#copied")).to_have_text("copied")
+        assert trouble == []
+
+
+def test_replay_is_a_link_to_the_same_page(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    with looking(browser, tmp_path, "incidents/i3") as (page, trouble):
+        page.locator("#replay a", has_text="Replay").click()
+        page.wait_for_url("**/incidents/i3?replay=1")
+        expect(page.locator("#replay .checked .same")).to_contain_text("chain 13 rows: the same")
+        expect(page.locator("#replay .checked .unknown")).to_contain_text("did not freeze its inputs")
+        page.locator("#replay a", has_text="put it away").click()
+        page.wait_for_url("**/incidents/i3")
+        expect(page.locator("#replay .checked")).to_have_count(0)
         assert trouble == []
 
 

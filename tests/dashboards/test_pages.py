@@ -110,12 +110,12 @@ def test_demo_and_stale_and_empty_are_bars(view: View, tmp_path: Path) -> None:
 
 def test_a_snapshot_of_an_earlier_version_says_so_and_still_opens(tmp_path: Path) -> None:
     manifest = sample.write(tmp_path)
-    later = ("backtests", "limits", "members", "model_cards", "model_pictures")
+    later = ("backtests", "configurations", "limits", "members", "model_cards", "model_pictures")
     tables = {name: files for name, files in manifest.tables.items() if name not in later}
     switch(tmp_path, replace(manifest, tables=tables))
     old = Reader(tmp_path).view()
     bars = _text(panels.banners(old, sample.NOW))
-    assert "earlier version, without backtests, limits, members" in bars
+    assert "earlier version, without backtests, configurations, limits" in bars
     assert "barograph publish" in bars
     for page in PAGES:
         title, content = page.show(old, Asked.parse(page.path, "?q=bank"), sample.NOW)

@@ -135,6 +135,23 @@ def test_evidence_of_an_older_version_says_that_it_cannot_be_made_again(context:
     assert {one.what for one in only(checked, Verdict.UNKNOWN)} == {"decision", "message"}
 
 
+@pytest.mark.parametrize("kind", ["decision", "inputs"])
+@pytest.mark.parametrize("payload", ["{", "[]", "{}", '{"removed": 1}', '{"removed": {"at": "noon"}}'])
+def test_what_cannot_be_read_any_more_differs_and_the_rest_is_still_told(
+    context: Context, kind: str, payload: str
+) -> None:
+    (case,) = cases(context, "bad-news")
+    (step, *_) = [piece.event_id for piece in case.evidence if piece.kind == kind]
+    rows = [
+        replace(piece, payload=payload) if (piece.event_id, piece.kind) == (step, kind) else piece
+        for piece in case.evidence
+    ]
+    checked = replay(replace(case, evidence=rows, notifications=()))
+    assert [one.verdict for one in checked if one.what == "chain"] == [Verdict.DIFFERS]
+    assert [one.verdict for one in checked if one.what == "decision"] == [Verdict.DIFFERS, Verdict.SAME]
+    assert all(one.detail for one in only(checked, Verdict.DIFFERS))
+
+
 @pytest.mark.postgres
 def test_a_lake_keeps_the_same_evidence(context: Context, lake_setting: str, tmp_path: Path) -> None:
     lake, clock = store(tmp_path, lake_setting)

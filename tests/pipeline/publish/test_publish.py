@@ -18,7 +18,7 @@ from pipeline.publish.manifest import only_publisher
 from pipeline.publish.snapshot import Snapshot
 from pipeline.publish.tables import TABLES
 from tests.conftest import MovableClock
-from tests.pipeline.seeds import MODEL, Piece, activate_model, put
+from tests.pipeline.seeds import MODEL, Piece, activate_model, insert, put
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -248,6 +248,34 @@ def test_feeds_hide_keys_and_name_the_late_one(context: Context) -> None:
     assert rows["late"].to_dict() == {"f1": False, "f2": True}
     assert rows.loc["f2", "late_sentence"] == "Silent for 9 h."
     assert _opened(context).data_as_of == NOON
+
+
+def test_of_what_was_in_force_only_rule_files_are_published_and_only_those_that_evidence_cites(
+    context: Context,
+) -> None:
+    made = [
+        ("rules", "", "cited", "[[rule]] # of then"), ("rules", "", "later", "[[rule]] # nobody fired by it"),
+        ("rule", "bad-news", "one", "name = 'bad-news'"), ("watchlists", "", "watched", "tier1 = ['co:secret']"),
+        ("settings", "", "settings", '{"detect": "secret"}'), ("model", "", "model", '{"artifact": "/secret"}'),
+    ]  # fmt: skip
+    rows = [dict(zip(("kind", "name", "sha256", "content"), one, strict=True), author="ada") for one in made]
+    insert(context.warehouse, "incidents", "configurations", rows, ["kind", "name", "sha256"])
+    told = {"rules": "cited", "watchlists": "watched", "settings": "settings", "model": "model"}
+    # A text came into force twice, and one payload is damaged.
+    insert(context.warehouse, "incidents", "configurations", [rows[0] | {"name": "again"}], ["kind", "name", "sha256"])
+    for n, payload in enumerate((json.dumps({"configurations": told}), "{", "{}")):
+        row = {"incident_id": "i", "event_id": f"e{n}", "seq": 0, "kind": "decision", "payload": payload}
+        insert(context.warehouse, "incidents", "evidence", [row], ["event_id", "seq"])
+    publish.run(context)
+    (row,) = _opened(context).table("configurations").to_dict("records")
+    assert (row["kind"], row["sha256"], row["content"], row["author"]) == (
+        "rules",
+        "cited",
+        "[[rule]] # of then",
+        "ada",
+    )
+    for file in _opened(context).files("configurations"):
+        assert "secret" not in str(pq.read_table(file).to_pylist())
 
 
 def test_a_series_is_published_with_its_expected_range_and_a_young_one_says_so(context: Context) -> None:
