@@ -29,12 +29,14 @@ __all__ = ["content_of", "create_app"]
 
 logger = logging.getLogger(__name__)
 
+# The frame with the page in it is asked for at once, and made while the browser reads its scripts.
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
 {%metas%}
 <meta name="color-scheme" content="light dark">
 <title>{%title%}</title>
+<link rel="preload" href="/_dash-layout" as="fetch" crossorigin="anonymous">
 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
 {%css%}
 </head>

@@ -31,7 +31,9 @@ def chart(figure: Figure, told: str, name: str = "chart", kind: str = "chart") -
         id=name,
         figure=figure,
         className=kind,
-        responsive=True,
+        # Drawn once, at the width it finds; `assets/barograph.js` draws it again when the window changes. Dash's own
+        # way measures each chart again when a page opens.
+        responsive="auto",
         config={
             "displaylogo": False,
             "displayModeBar": "hover",

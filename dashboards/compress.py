@@ -15,7 +15,7 @@ __all__ = ["wire"]
 _LEAST = 1_000
 _TEXT = ("text/", "application/json", "application/javascript", "image/svg+xml")
 # A page is made smaller for one reader, a bundle once for all.
-_QUICK, _SMALLEST = 1, 9
+_QUICK, _SMALL = 1, 6
 _FILES = 60
 _FOREVER = "public, max-age=31536000, immutable"
 # Most addresses of scripts and styles change with their content; plotly's is asked whether it is still the same.
@@ -44,7 +44,7 @@ def wire(server: Flask) -> None:
         if request.path.startswith((_BUNDLES, _ASSETS)):
             # By what it holds: anybody can make up an address that leads to it.
             held = hashlib.sha256(content).digest()
-            smaller: bytes = packed.once(held, lambda: gzip.compress(content, _SMALLEST, mtime=0))
+            smaller: bytes = packed.once(held, lambda: gzip.compress(content, _SMALL, mtime=0))
         else:
             smaller = gzip.compress(content, _QUICK, mtime=0)
         response.set_data(smaller)

@@ -35,9 +35,10 @@ SHOWN = {"hour": timedelta(days=7), "day": timedelta(days=90)}
 SCOPES = ("market", "topic", "sector", "theme", "entity", "publisher")
 # The stories of a list: the most corroborated first.
 _FIRST = [("owners", "descending"), ("articles", "descending"), ("strength", "descending"), ("story_id", "ascending")]
+# Counted apart: with all of a whole market's stories beside each other it would need more memory than there is.
 _FOUND = """
-SELECT story_id, first_at, count(*) OVER () AS found FROM {members}
-WHERE scope = $scope AND key = $key AND first_at >= $start AND first_at < $end
+WITH asked AS (SELECT * FROM {members} WHERE scope = $scope AND key = $key AND first_at >= $start AND first_at < $end)
+SELECT story_id, first_at, (SELECT count(*) FROM asked) AS found FROM asked
 ORDER BY owners DESC, articles DESC, strength DESC, story_id LIMIT $most"""
 _RANGE = ["bucket_start", "expected", "low", "high", "p_value", "status"]
 # By their times, so that only what lies around each of them is read, of the parts of their days.
@@ -177,13 +178,15 @@ class View:
         """The parts that are looked up in and have no copy yet: of each table the newest first."""
         return self._lookup.missing(self._looked_up())
 
-    def copy(self, most: int | None = None) -> None:
-        """Copy so many of them, or all; forget what other snapshots had, once there is nothing left to copy."""
+    def copy(self, most: int | None = None) -> bool:
+        """Copy so many of them, or all; answers whether any is left. Once none is, other snapshots' are forgotten."""
         for file in self.to_copy[:most]:
             self._lookup.copy(file)
-        if not self.to_copy:
+        left = bool(self.to_copy)
+        if not left:
             self._lookup.keep(self._looked_up())
         self._lookup.rest()
+        return left
 
     def _looked_up(self) -> list[Path]:
         return [file for table in LOOKED_UP for file in sorted(self.snapshot.files(table), reverse=True)]

@@ -16,7 +16,7 @@ from pipeline.publish.tables import TABLES
 
 __all__ = ["connect", "fetch", "parts_of"]
 
-_MEMORY = "384MB"
+_MEMORY = "512MB"
 
 
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:

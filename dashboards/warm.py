@@ -45,16 +45,19 @@ def keep_warm(reader: Reader, clock: Callable[[], datetime], stop: threading.Eve
     """Do so whenever a snapshot is published, and when ages must be told anew, until `stop` is set."""
     with reader.held():
         while not stop.is_set():
-            wait = _EVERY_S
-            try:
-                warm(reader, clock())
-                # One at a time: what is published meanwhile comes first.
-                reader.view().copy(most=1)
-                wait = 0 if reader.view().to_copy else _EVERY_S
-            except BarographError as error:
-                # Nothing was published yet, or a part has just gone: who asks is told so.
-                logger.debug("no page was made ahead: %s", error)
-            except Exception:
-                # The pages are served all the same; only the first of each reader takes longer.
-                logger.exception("no page was made ahead")
-            stop.wait(wait)
+            _tried(lambda: warm(reader, clock()))
+            # One part at a time: what is published meanwhile comes first.
+            left = _tried(lambda: reader.view().copy(most=1))
+            stop.wait(0 if left else _EVERY_S)
+
+
+def _tried(work: Callable[[], bool | None]) -> bool | None:
+    try:
+        return work()
+    except BarographError as error:
+        # Nothing was published yet, or a part has just gone: who asks is told so.
+        logger.debug("no page was made ahead: %s", error)
+    except Exception:
+        # The pages are served all the same; only the first of each reader takes longer.
+        logger.exception("no page was made ahead")
+    return None

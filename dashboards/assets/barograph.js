@@ -1,4 +1,5 @@
-// What only the browser can do: the title of the tab, times in the reader's own zone, and an address to send on.
+// What only the browser can do: the title of the tab, times in the reader's own zone, charts as wide as their place, and
+// an address to send on.
 "use strict";
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.barograph = {
@@ -37,6 +38,33 @@ window.dash_clientside.barograph = {
     waiting = true;
     requestAnimationFrame(function () { waiting = false; all(); });
   }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
+})();
+(function () {
+  // Dash asks for the script that draws when the first chart is there. Who has had it is given it while the page is made
+  // on the server; at a first visit, when it takes a second to be read, the page comes first.
+  const KEY = "barograph-drawn", ADDRESS = "/_dash-component-suites/plotly/package_data/plotly.min.js";
+  const kept = () => { try { return localStorage.getItem(KEY) === "yes"; } catch (e) { return false; } };
+  const keep = () => { try { localStorage.setItem(KEY, "yes"); } catch (e) { /* private window: as at a first visit */ } };
+  if (kept()) {
+    const script = document.createElement("script");
+    script.src = ADDRESS;
+    document.head.append(script);
+  } else {
+    const watch = setInterval(function () {
+      if (!window.Plotly) return;
+      clearInterval(watch);
+      keep();
+    }, 1000);
+  }
+})();
+(function () {
+  let waiting = 0;
+  window.addEventListener("resize", function () {
+    clearTimeout(waiting);
+    waiting = setTimeout(function () {
+      if (window.Plotly) document.querySelectorAll(".js-plotly-plot").forEach((chart) => window.Plotly.Plots.resize(chart));
+    }, 50);
+  });
 })();
 (function () {
   // Without https a browser offers no clipboard; a field that is selected can still be copied.

@@ -60,7 +60,7 @@ def main(articles: int = ARTICLES, folder: Path | None = None) -> list[Row]:
         root = drawn(folder or Path(made), articles, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
         size = f"{articles:,} articles, {SERIES:,} series"
         with _serving(root) as (address, server):
-            seen = list(_in_a_browser(address, size))
+            seen = list(_in_a_browser(address, server, size))
             waits, spent, torn = _people(address, server, root)
             rows = [*seen, *_told(waits, spent, torn), *_searches(root)]
             memory = _memory_gb(server)
@@ -81,7 +81,7 @@ def _serving(root: Path) -> Iterator[tuple[str, int]]:
             server.terminate()
 
 
-def _in_a_browser(address: str, size: str) -> Iterator[Row]:
+def _in_a_browser(address: str, server: int, size: str) -> Iterator[Row]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET), timeout=120_000)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
@@ -90,15 +90,27 @@ def _in_a_browser(address: str, size: str) -> Iterator[Row]:
         # The table is there before the scripts of the chart are.
         page.locator(".main-svg").first.wait_for()
         weight = _weight(page)
+        settled = _settled(server)
         again = sorted(_painted(page, address, "#topics table") for _ in range(3))[1]
         series = sorted(
-            _painted(page, f"{address}series?series=entity:co:{n:05d}", "#series-chart .main-svg") for n in (11, 222, 3)
-        )[1]
+            _painted(page, f"{address}series?series=entity:co:{n:05d}", "#series-chart .main-svg")
+            for n in (11, 222, 3, 77, 400)
+        )[2]
         browser.close()
     yield _row(f"Morning, first person after a publish, {size}", first, "s", 3.0)
     yield _row("Morning, painted again", again, "s", 1.5)
     yield _row("a series nobody asked for yet, chart drawn", series, "s", 1.0)
+    yield "from then on until the parts are copied and the server is idle", settled, "s", None, None
     yield "weight of Morning, nothing kept by the browser", weight, "MB", None, None
+
+
+def _settled(server: int) -> float:
+    """Seconds until the server has computed nothing for one: pages that are asked for meanwhile come slower."""
+    started, before = time.perf_counter(), -1.0
+    while (now := _computed(server)) > before + 0.1:
+        before = now
+        time.sleep(1)
+    return time.perf_counter() - started
 
 
 def _painted(page: Page, address: str, sign: str) -> float:

@@ -95,6 +95,20 @@ def test_a_page_that_fails_ahead_keeps_no_snapshot_from_being_shown(
         assert reader.view().snapshot.snapshot_id.endswith("y")
 
 
+def test_parts_are_copied_though_no_page_can_be_made_ahead(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "page_of", lambda path: replace(PAGES[0], show=never))
+    monkeypatch.setattr(warm, "_EVERY_S", 0.01)
+    reader, stop = Reader(published), threading.Event()
+    thread = threading.Thread(target=warm.keep_warm, args=(reader, lambda: sample.NOW, stop))
+    thread.start()
+    try:
+        until(lambda: reader.view().to_copy == [])
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
 def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
