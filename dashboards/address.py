@@ -43,9 +43,9 @@ class Asked:
         """A time (ISO 8601; UTC where it names no zone), None for anything else."""
         try:
             found = datetime.fromisoformat(self.values.get(name, ""))
-        except ValueError:
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             return None
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def href(self, **changes: str | None) -> str:
         """The address of this view with some values changed; None takes one out."""

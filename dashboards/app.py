@@ -48,6 +48,7 @@ _INDEX = """<!DOCTYPE html>
 # A zoom changes the address, so that it can be sent on, but not what was drawn.
 _ZOOM = ("from", "to")
 _TELL_AGES_S = 300
+_LAYOUT = "/_dash-layout"
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, reader: Reader | None = None) -> Dash:
@@ -96,13 +97,18 @@ def _current(reader: Reader) -> str | None:
 def _layout(reader: Reader, clock: Callable[[], datetime]) -> html.Div:
     """The frame; with the page in it where the browser says which one it is on, so that it need not ask once more."""
     shown = _current(reader)
-    try:
-        told = urlsplit(request.headers.get("Referer", "")) if has_request_context() else None
-    except ValueError:
-        told = None
-    if shown is None or told is None or told.netloc != request.host:
+    # Dash asks for a layout of its own as well, before anybody was asked who they are.
+    if shown is None or not has_request_context() or request.path != _LAYOUT:
         return frame(shown)
-    return frame(shown, _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock))
+    try:
+        told = urlsplit(request.headers.get("Referer", ""))
+        if told.netloc != request.host:
+            return frame(shown)
+        return frame(shown, _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock))
+    except Exception:
+        # The frame stands whatever is wrong with a page; the router says it once more.
+        logger.exception("the page of %s was not made with the frame", request.headers.get("Referer", "")[:200])
+        return frame(shown)
 
 
 def _protect(app: Dash) -> None:
@@ -124,10 +130,10 @@ def _protect(app: Dash) -> None:
     def add(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # Our own pages tell our own server which they are (`_layout`); nobody else is told anything.
-        response.headers["Referrer-Policy"] = "same-origin"
+        # Our own pages tell our own server which they are (`_layout`), but for a token; nobody else is told anything.
+        response.headers["Referrer-Policy"] = "no-referrer" if request.path == "/act" else "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        if request.path == "/_dash-layout":
+        if request.path == _LAYOUT:
             response.headers["Cache-Control"] = "no-store"
         return response
 

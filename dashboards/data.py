@@ -51,7 +51,7 @@ _ANSWERS, _PAGES = 400, 120
 
 
 _EVIDENCE = """
-SELECT incident_id, kind, payload FROM evidence WHERE list_contains($incidents::VARCHAR[], incident_id)
+SELECT incident_id, kind, payload FROM evidence WHERE incident_id IN (SELECT unnest($incidents::VARCHAR[]))
 ORDER BY recorded_at, event_id, seq"""
 
 # The path of a page, and its query in order.
@@ -83,7 +83,7 @@ class View:
         self.snapshot = snapshot
         self._lookup = lookup or Lookup()
         self._con = connect(snapshot)
-        self._answers, self._pages = Kept(_ANSWERS), Kept(_PAGES)
+        self._answers, self._pages, self._files = Kept(_ANSWERS), Kept(_PAGES), Kept(_ANSWERS)
         self._wanted: OrderedDict[Address, None] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -93,13 +93,13 @@ class View:
 
     def page(self, address: Address, period: int, make: Callable[[], bytes], *, ahead: bool = False) -> bytes:
         """A page as JSON, made once for this snapshot and period. `ahead`: nobody has asked for it yet."""
+        text: bytes = self._pages.once((address, period), make)
         if not ahead:
             with self._lock:
                 self._wanted[address] = None
                 self._wanted.move_to_end(address)
                 if len(self._wanted) > _PAGES:
                     self._wanted.popitem(last=False)
-        text: bytes = self._pages.once((address, period), make)
         return text
 
     def wanted(self, most: int) -> list[Address]:
@@ -127,7 +127,7 @@ class View:
         """The rows whose first columns of the table's order are `values` and whose next one, a time, is in
         `[start, end)`, in any order; None while there is no copy of some part."""
         since = start and start.astimezone(UTC).date()
-        files = self.once(("files", table, since), lambda: self.snapshot.files(table, since))
+        files = self._files.once((table, since), lambda: self.snapshot.files(table, since))
         return self._lookup.find(files, TABLES[table].order, values, start, end)
 
     def rows(self, table: str, *values: Any, start: datetime) -> pd.DataFrame:
@@ -170,7 +170,7 @@ class View:
 
     def _story(self, at: datetime, story_id: str) -> pa.Table | None:
         day = at.astimezone(UTC).date()
-        files = self.once(("files of stories", day), lambda: self.snapshot.files("stories", days=[day]))
+        files = self._files.once(day, lambda: self.snapshot.files("stories", days=[day]))
         return self._lookup.find(files, TABLES["stories"].order, (at, story_id))
 
     @property
@@ -178,15 +178,15 @@ class View:
         """The parts that are looked up in and have no copy yet: of each table the newest first."""
         return self._lookup.missing(self._looked_up())
 
-    def copy(self, most: int | None = None) -> bool:
-        """Copy so many of them, or all; answers whether any is left. Once none is, other snapshots' are forgotten."""
+    def copy(self, most: int | None = None) -> None:
+        """Copy so many of them, or all."""
         for file in self.to_copy[:most]:
             self._lookup.copy(file)
-        left = bool(self.to_copy)
-        if not left:
-            self._lookup.keep(self._looked_up())
         self._lookup.rest()
-        return left
+
+    def forget_others(self) -> None:
+        """Forget the copies of parts that only other snapshots have."""
+        self._lookup.keep(self._looked_up())
 
     def _looked_up(self) -> list[Path]:
         return [file for table in LOOKED_UP for file in sorted(self.snapshot.files(table), reverse=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import mmap
+import resource
 import shutil
 import tempfile
 import threading
@@ -26,7 +27,6 @@ _BATCH = 1 << 16
 _TIMES, _FREE = 8, 0.1
 # A look into a copy maps some two megabytes of it; after so many looks they are given back.
 _TOUCHED = 150
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,11 @@ class Lookup:
         if self._full:
             return
         try:
-            usage = shutil.disk_usage(tempfile.gettempdir())
-            if usage.free - _TIMES * file.stat().st_size < _FREE * usage.total:
-                raise OSError(errno.ENOSPC, "nearly full", tempfile.gettempdir())
-            made = _copied(file)
-        except (OSError, pa.ArrowInvalid) as error:
-            if getattr(error, "errno", None) not in _NO_ROOM:
+            with pq.ParquetFile(file) as part:
+                self._make_room(file.stat().st_size)
+                made = _copied(part)
+        except (OSError, pa.ArrowException, MemoryError) as error:
+            if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is None:
                 # Gone with its snapshot, or damaged: who asks for it is told so.
                 self._left.add(file)
                 return
@@ -74,11 +73,27 @@ class Lookup:
         with self._lock:
             self._copies[file] = made
 
+    def _make_room(self, size: int) -> None:
+        """Raise OSError where a copy of so many bytes of Parquet would take what others need."""
+        try:
+            folder = tempfile.gettempdir()
+        except FileNotFoundError as error:
+            raise OSError(errno.EACCES, str(error)) from error
+        usage = shutil.disk_usage(folder)
+        if usage.free - _TIMES * size < _FREE * usage.total:
+            raise OSError(errno.ENOSPC, "less than a tenth would stay free", folder)
+        # Each map holds a file open.
+        if len(self._copies) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+            raise OSError(errno.EMFILE, "half of the files that may be open", folder)
+
     def keep(self, files: Collection[Path]) -> None:
         """Forget the copies of all others."""
         wanted = frozenset(files)
         with self._lock:
-            self._copies = {file: copy for file, copy in self._copies.items() if file in wanted}
+            kept = {file: copy for file, copy in self._copies.items() if file in wanted}
+            # There may be room again.
+            self._full = self._full and len(kept) == len(self._copies)
+            self._copies = kept
             self._left &= wanted
 
     def find(
@@ -105,10 +120,9 @@ class Lookup:
             copy.held.madvise(mmap.MADV_DONTNEED)
 
 
-def _copied(file: Path) -> _Copy:
+def _copied(part: pq.ParquetFile) -> _Copy:
     with (
         tempfile.TemporaryFile(prefix="barograph-") as raw,
-        pq.ParquetFile(file) as part,
         pa.PythonFile(raw, "w") as sink,
         pa.ipc.new_file(sink, part.schema_arrow) as writer,
     ):

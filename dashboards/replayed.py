@@ -44,7 +44,7 @@ def summary(found: Sequence[Checked]) -> str:
 def _checked(view: View, incident: Mapping[str, Any]) -> Sequence[Checked]:
     try:
         return replay(_case(view, incident))
-    except ValueError as error:
+    except (LookupError, TypeError, ValueError) as error:
         # A newer version published it, with steps that this one has no words for.
         return [Checked("life", "of this incident", Verdict.UNKNOWN, f"this version does not know all of it: {error}")]
 
@@ -70,6 +70,8 @@ def _rows(view: View, sql: str, **values: Any) -> list[dict[str, Any]]:
 def _chain(one: Checked) -> str:
     if one.verdict is Verdict.DIFFERS:
         return f"the chain DIFFERS at {one.name}"
+    if one.verdict is Verdict.UNKNOWN:
+        return one.detail
     rows, _, removed = one.name.partition(", ")
     return f"the chain of {rows}{f' ({removed})' if removed else ''} holds"
 

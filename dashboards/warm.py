@@ -29,13 +29,14 @@ def warm(reader: Reader, now: datetime) -> None:
     What is kept already costs nothing.
     """
     shown, newest = reader.view(), reader.newest()
-    if newest is not shown and not shown.to_copy:
-        newest.copy()
     addresses = [*_FIRST, *(shown.wanted(_WANTED) if newest is not shown else ())]
     try:
+        if newest is not shown and not shown.to_copy:
+            newest.copy()
         for path, values in dict.fromkeys(addresses):
             if page := page_of(path):
-                content_of(page, newest, Asked(path, dict(values)), now, ahead=True)
+                asked = Asked(path, dict(values))
+                _tried(lambda page=page, asked=asked: content_of(page, newest, asked, now, ahead=True))  # type: ignore[misc]
     finally:
         # Whatever is wrong with a page made ahead, what is new is shown.
         reader.show(newest)
@@ -47,11 +48,20 @@ def keep_warm(reader: Reader, clock: Callable[[], datetime], stop: threading.Eve
         while not stop.is_set():
             _tried(lambda: warm(reader, clock()))
             # One part at a time: what is published meanwhile comes first.
-            left = _tried(lambda: reader.view().copy(most=1))
-            stop.wait(0 if left else _EVERY_S)
+            stop.wait(0 if _tried(lambda: _copied_one(reader)) else _EVERY_S)
 
 
-def _tried(work: Callable[[], bool | None]) -> bool | None:
+def _copied_one(reader: Reader) -> bool:
+    """Copy one more part of the snapshot that is shown; when all are, forget those of older ones."""
+    view = reader.view()
+    if view.to_copy:
+        view.copy(most=1)
+        return True
+    view.forget_others()
+    return False
+
+
+def _tried(work: Callable[[], object]) -> object:
     try:
         return work()
     except BarographError as error:

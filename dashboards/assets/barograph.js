@@ -62,7 +62,10 @@ window.dash_clientside.barograph = {
   window.addEventListener("resize", function () {
     clearTimeout(waiting);
     waiting = setTimeout(function () {
-      if (window.Plotly) document.querySelectorAll(".js-plotly-plot").forEach((chart) => window.Plotly.Plots.resize(chart));
+      if (window.Plotly) document.querySelectorAll(".js-plotly-plot").forEach(function (chart) {
+        // One that is not seen has no size, and refuses.
+        Promise.resolve(window.Plotly.Plots.resize(chart)).catch(() => {});
+      });
     }, 50);
   });
 })();
@@ -79,6 +82,7 @@ window.dash_clientside.barograph = {
     field.remove();
     return done;
   }
+  let shown = 0;
   document.addEventListener("click", async function (event) {
     if (event.target.id !== "copy-link") return;
     const done = await copy(window.location.href);
@@ -86,6 +90,7 @@ window.dash_clientside.barograph = {
     const said = document.getElementById("copied");
     if (!said) return;
     said.textContent = done ? "copied" : "not copied: take it from the address bar";
-    setTimeout(function () { said.textContent = ""; }, 5000);
+    clearTimeout(shown);
+    shown = setTimeout(function () { said.textContent = ""; }, 5000);
   });
 })();

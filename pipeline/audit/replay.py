@@ -60,6 +60,8 @@ def refit(con: duckdb.DuckDBPyConnection, case: Case, progress: Progress = silen
 
 
 def _chain(pieces: Sequence[Piece]) -> Checked:
+    if not pieces:
+        return Checked("chain", "0 rows", Verdict.UNKNOWN, "no evidence is kept")
     previous, removed = "", 0
     for place, piece in enumerate(pieces):
         if piece.previous_sha256 != previous:
@@ -82,7 +84,7 @@ def _step(case: Case, event: Event, pieces: Sequence[Piece]) -> Iterator[Checked
     name = f"{event.action} #{event.seq}"
     try:
         yield from _made(case, event, pieces, name)
-    except (LookupError, TypeError, ValueError) as error:
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Who changed a payload need not have left what we read in it.
         yield Checked("decision", name, Verdict.DIFFERS, f"what is kept of it cannot be read: {error!r}")
 

@@ -99,10 +99,9 @@ WHERE model_version = $model
 """
 
 # Rule files and nothing else of what was in force, each once: settings and watch-lists are nobody's to read on a page.
-_CITED = """
-SELECT kind, name, sha256, content, author, recorded_at FROM configurations WHERE kind = 'rules' AND sha256 IN (
-    SELECT json_extract_string(TRY_CAST(payload AS JSON), '$.configurations.rules') FROM evidence
-    WHERE kind = 'decision')
+# All of them: which ones decisions cite would be a look at all evidence at each publish.
+_RULES = """
+SELECT kind, name, sha256, content, author, recorded_at FROM configurations WHERE kind = 'rules'
 QUALIFY row_number() OVER (PARTITION BY sha256 ORDER BY recorded_at, known_at) = 1"""
 
 _AS_OF = """
@@ -158,7 +157,7 @@ def gather(con: duckdb.DuckDBPyConnection, now: datetime, root: Path, last: Mani
     for name in ("incidents", "models", "backtests"):
         tables[name] = _query(con, f"SELECT {', '.join(TABLES[name].schema.names)} FROM {name}")
     tables["limits"] = _query(con, _LIMITS, model=version)
-    tables["configurations"] = _query(con, _CITED)
+    tables["configurations"] = _query(con, _RULES)
     tables["feeds"] = _query(con, "SELECT * FROM feeds")
     con.register("stories_published", tables["stories"])
     tables["entities"] = _query(con, _ENTITIES)

@@ -60,7 +60,7 @@ def look(
     content = _CONTENT.get(table.name, _WRITTEN_ONCE)
     sql = _MARKS.format(table=table.name, day=table.day, kept=kept, content=content)
     said = con.execute(sql, {**bound, "settled": settled}).fetchall()
-    columns = hashlib.sha256(str(table.schema).encode()).hexdigest()[:8]
+    columns = hashlib.sha256(f"{table.schema}{table.order}".encode()).hexdigest()[:8]
     marks = {month: f"{rows}-{found}-{columns}" for month, rows, found in said}
     before = last.marks.get(table.name, {}) if last else {}
     files = {file.rsplit("/", 1)[1].rsplit("-", 1)[0]: file for file in last.tables.get(table.name, ())} if last else {}

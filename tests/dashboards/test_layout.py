@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from dashboards import app
 from dashboards.app import create_app
 from pipeline.settings import Settings
 from tests.dashboards import sample
@@ -83,6 +84,29 @@ def test_without_an_address_of_ours_the_router_fills_the_frame(client: FlaskClie
     assert first["page"]["props"]["children"] == "Loading …"
     assert (first["nav"], first["name"], first["rendered"]) == ([], "", "")
     assert routed(client, "/feeds", "", first["rendered"]) is not None
+
+
+def test_a_page_that_fails_leaves_the_frame(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such page")
+
+    monkeypatch.setattr(app, "content_of", broken)
+    assert layout(client, f"{HERE}/feeds")["rendered"] == ""
+
+
+def test_the_layout_that_dash_asks_for_itself_holds_no_page(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AssertionError("a page is made for a picture")
+
+    monkeypatch.setattr(app, "content_of", broken)
+    fresh = create_app(Settings(store={"published": published}), clock=lambda: sample.NOW).server.test_client()
+    with fresh.get("/assets/icon.svg", headers={"Referer": f"{HERE}/feeds"}) as answer:
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00%2B14:00", "9999-12-31T23:59-14:00"])
+def test_a_time_that_no_calendar_has_is_none(client: FlaskClient, at: str) -> None:
+    assert layout(client, f"{HERE}/series?from={at}&to={at}")["name"] == "Market"
 
 
 def test_before_anything_is_published_the_frame_is_empty(tmp_path: Path) -> None:

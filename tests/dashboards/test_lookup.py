@@ -82,6 +82,8 @@ def test_rows_are_those_a_filter_finds(
     bounds: tuple[int | None, int | None],
 ) -> None:
     folder = tmp_path_factory.mktemp("parts")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(lookup, "_BATCH", 4)
     at = [None if hours is None else START + timedelta(hours=hours) for *_, hours in rows]
     table = pa.table([[r[0] for r in rows], [r[1] for r in rows], at, range(len(rows))], schema=SCHEMA)
     files, shelf = [], Lookup()
@@ -91,6 +93,7 @@ def test_rows_are_those_a_filter_finds(
         pq.write_table(of.sort_by([(name, "ascending") for name in ORDER]), files[-1], row_group_size=4)
         assert shelf.missing(files) == files[-1:]
         shelf.copy(files[-1])
+    monkeypatch.undo()
     start, end = (None if hours is None else START + timedelta(hours=hours) for hours in bounds)
     found = shelf.find(files, ORDER, wanted, start, end)
     assert found is not None
@@ -151,7 +154,7 @@ def test_a_part_that_is_gone_or_damaged_is_left_and_the_others_copied(tmp_path: 
     assert view.looked_up("trends", "day", "market", "all") is not None
 
 
-def test_a_newer_snapshot_is_copied_but_for_what_both_have(tmp_path: Path) -> None:
+def test_a_newer_snapshot_is_copied_beside_the_one_that_is_shown(tmp_path: Path) -> None:
     root = tmp_path / "published"
     sample.write(root)
     reader = Reader(root)
@@ -160,11 +163,44 @@ def test_a_newer_snapshot_is_copied_but_for_what_both_have(tmp_path: Path) -> No
     old.copy(most=2)
     assert len(old.to_copy) == sum(len(old.snapshot.files(table)) for table in LOOKED_UP) - 2
     old.copy()
-    manifest = old.snapshot.manifest
-    switch(root, replace(manifest, snapshot_id=f"{manifest.snapshot_id[:-1]}x"))
-    newer = reader.newest()
-    assert newer is not old
+    gone = published_again(root, old)
+    with reader.held():
+        newer = reader.newest()
+        assert [file.parent.name for file in newer.to_copy] == ["trends"]
+        newer.copy()
+        for view in (old, newer):
+            assert view.looked_up("trends", "day", "market", "all", view.model_version) is not None
+        reader.show(newer)
+        newer.forget_others()
+    assert old.to_copy == [gone]
     assert newer.to_copy == []
+
+
+def published_again(root: Path, old: View) -> Path:
+    """Another snapshot with one part of `trends` written otherwise; the part that only the old one has."""
+    manifest = old.snapshot.manifest
+    gone = old.snapshot.files("trends")[-1]
+    again = gone.with_name(f"{gone.name.rsplit('-', 1)[0]}-{'0' * 16}.parquet")
+    again.write_bytes(gone.read_bytes())
+    files = (*manifest.tables["trends"][:-1], f"trends/{again.name}")
+    newer = replace(manifest, snapshot_id=f"{manifest.snapshot_id[:-1]}x", tables={**manifest.tables, "trends": files})
+    switch(root, newer)
+    return gone
+
+
+def test_room_that_comes_back_is_used(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(Snapshot.open(published), Lookup())
+    view.copy(most=3)
+    with monkeypatch.context() as full:
+        full.setattr(lookup.resource, "getrlimit", lambda which: (4, 4))
+        view.copy()
+        assert view.to_copy == []
+        assert view.looked_up("stories") is None
+    view.forget_others()
+    assert view.to_copy == [], "nothing was forgotten, so there is no more room than before"
+    View(replace(view.snapshot, manifest=replace(view.snapshot.manifest, tables={})), view._lookup).forget_others()
+    view.copy()
+    assert view.looked_up("trends", "day", "market", "all", view.model_version) is not None
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:

@@ -250,30 +250,24 @@ def test_feeds_hide_keys_and_name_the_late_one(context: Context) -> None:
     assert _opened(context).data_as_of == NOON
 
 
-def test_of_what_was_in_force_only_rule_files_are_published_and_only_those_that_evidence_cites(
-    context: Context,
-) -> None:
+def test_of_what_was_in_force_only_rule_files_are_published_each_once(context: Context) -> None:
     made = [
-        ("rules", "", "cited", "[[rule]] # of then"), ("rules", "", "later", "[[rule]] # nobody fired by it"),
+        ("rules", "", "then", "[[rule]] # of then"), ("rules", "", "later", "[[rule]] # of later"),
         ("rule", "bad-news", "one", "name = 'bad-news'"), ("watchlists", "", "watched", "tier1 = ['co:secret']"),
         ("settings", "", "settings", '{"detect": "secret"}'), ("model", "", "model", '{"artifact": "/secret"}'),
     ]  # fmt: skip
     rows = [dict(zip(("kind", "name", "sha256", "content"), one, strict=True), author="ada") for one in made]
     insert(context.warehouse, "incidents", "configurations", rows, ["kind", "name", "sha256"])
-    told = {"rules": "cited", "watchlists": "watched", "settings": "settings", "model": "model"}
-    # A text came into force twice, and one payload is damaged.
+    # A text came into force twice.
     insert(context.warehouse, "incidents", "configurations", [rows[0] | {"name": "again"}], ["kind", "name", "sha256"])
-    for n, payload in enumerate((json.dumps({"configurations": told}), "{", "{}")):
-        row = {"incident_id": "i", "event_id": f"e{n}", "seq": 0, "kind": "decision", "payload": payload}
-        insert(context.warehouse, "incidents", "evidence", [row], ["event_id", "seq"])
     publish.run(context)
-    (row,) = _opened(context).table("configurations").to_dict("records")
-    assert (row["kind"], row["sha256"], row["content"], row["author"]) == (
-        "rules",
-        "cited",
-        "[[rule]] # of then",
-        "ada",
-    )
+    found = _opened(context).table("configurations")
+    assert dict(zip(found["sha256"], found["content"], strict=True)) == {
+        "then": "[[rule]] # of then",
+        "later": "[[rule]] # of later",
+    }
+    assert set(found["kind"]) == {"rules"}
+    assert len(found) == 2
     for file in _opened(context).files("configurations"):
         assert "secret" not in str(pq.read_table(file).to_pylist())
 
