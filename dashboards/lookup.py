@@ -60,7 +60,7 @@ class Lookup:
             return
         try:
             with pq.ParquetFile(file) as part:
-                self._make_room(file.stat().st_size)
+                self._see_room(file.stat().st_size)
                 made = _copied(part)
         except (OSError, pa.ArrowException, MemoryError) as error:
             if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is None:
@@ -73,7 +73,7 @@ class Lookup:
         with self._lock:
             self._copies[file] = made
 
-    def _make_room(self, size: int) -> None:
+    def _see_room(self, size: int) -> None:
         """Raise OSError where a copy of so many bytes of Parquet would take what others need."""
         try:
             folder = tempfile.gettempdir()

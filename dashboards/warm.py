@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from dashboards.address import Asked
 from dashboards.app import content_of
@@ -35,8 +36,10 @@ def warm(reader: Reader, now: datetime) -> None:
             newest.copy()
         for path, values in dict.fromkeys(addresses):
             if page := page_of(path):
-                asked = Asked(path, dict(values))
-                _tried(lambda page=page, asked=asked: content_of(page, newest, asked, now, ahead=True))  # type: ignore[misc]
+                _tried(
+                    "a page was not made ahead",
+                    partial(content_of, page, newest, Asked(path, dict(values)), now, ahead=True),
+                )
     finally:
         # Whatever is wrong with a page made ahead, what is new is shown.
         reader.show(newest)
@@ -46,9 +49,9 @@ def keep_warm(reader: Reader, clock: Callable[[], datetime], stop: threading.Eve
     """Do so whenever a snapshot is published, and when ages must be told anew, until `stop` is set."""
     with reader.held():
         while not stop.is_set():
-            _tried(lambda: warm(reader, clock()))
+            _tried("no page was made ahead", lambda: warm(reader, clock()))
             # One part at a time: what is published meanwhile comes first.
-            stop.wait(0 if _tried(lambda: _copied_one(reader)) else _EVERY_S)
+            stop.wait(0 if _tried("a part was not copied", lambda: _copied_one(reader)) else _EVERY_S)
 
 
 def _copied_one(reader: Reader) -> bool:
@@ -61,13 +64,14 @@ def _copied_one(reader: Reader) -> bool:
     return False
 
 
-def _tried(work: Callable[[], object]) -> object:
+def _tried(else_said: str, work: Callable[[], object]) -> object:
+    """What came of it; None where it failed, which the log says, since the pages are served all the same."""
     try:
         return work()
     except BarographError as error:
         # Nothing was published yet, or a part has just gone: who asks is told so.
-        logger.debug("no page was made ahead: %s", error)
+        logger.debug("%s: %s", else_said, error)
     except Exception:
-        # The pages are served all the same; only the first of each reader takes longer.
-        logger.exception("no page was made ahead")
+        # Whatever it is: this thread must go on to the next snapshot.
+        logger.exception("%s", else_said)
     return None
