@@ -27,15 +27,17 @@ def under_way(raw: Path, name: str, now: datetime) -> Iterator[None]:
     """
     folder = raw / "running"
     mine = folder / f"{name}.run"
-    logger.info("ingest %s begins (process %s)", name, os.getpid())
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.run")):
             _tell_of(path, raw)
+    # What is said and what is held go together: one that is killed is told of if it has begun and is not over.
+    logger.info("ingest %s begins (process %s)", name, os.getpid())
     held = _held(mine, f"{now:%Y-%m-%d %H:%M} UTC")
     try:
         yield
     finally:
+        logger.info("ingest %s is over", name)
         if held:
             mine.unlink(missing_ok=True)
             held.close()

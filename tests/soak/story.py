@@ -28,7 +28,7 @@ _PYTHONS = re.compile(
 )
 _BEGINS = re.compile(r"ingest (\w+) begins \(process \d+\)")
 _DIED = re.compile(r"ingest (\w+), begun at .+, did not get to its end; .+")
-_DONE = re.compile(r"ingest: \{.*\} in [\d.]+ s")
+_OVER = re.compile(r"ingest (\w+) is over")
 _WAITS = re.compile(r"(Feed \d+): asked again at [\d :-]+ UTC, after (\d+) failures?: .+")
 _WELL = re.compile(r"(Feed \d+): well again, after \d+ failures?")
 
@@ -85,7 +85,7 @@ def lines_of(who: str, text: str) -> list[Line]:
 def story_of(logs: Iterable[Sequence[Line]], attempts: Mapping[str, Sequence[str]]) -> Story:
     """Judge the logs, one for each process; `attempts` are the outcomes of each feed, as the store took them in."""
     everything = [line for log in logs for line in log]
-    died, ended, most, ingests = [], Counter[str](), 0, 0
+    died, most, ingests = [], 0, 0
     running: dict[str, tuple[str, int]] = {}
     waits, wells = Counter[tuple[str, int]](), Counter[str]()
     told_of: Counter[str] = Counter()
@@ -101,8 +101,8 @@ def story_of(logs: Iterable[Sequence[Line]], attempts: Mapping[str, Sequence[str
             wells[match[1]] += 1
         elif match := _DIED.fullmatch(line.text):
             told_of[match[1]] += 1
-        elif _DONE.fullmatch(line.text) and line.who in running:
-            ended[running.pop(line.who)[0]] += 1
+        elif _OVER.fullmatch(line.text):
+            running.pop(line.who, None)
         if line.who in running:
             name, n = running[line.who]
             change = _WAITS.fullmatch(line.text) or _WELL.fullmatch(line.text)

@@ -7,7 +7,8 @@ import pytest
 from tests.soak.story import Line, lines_of, story_of
 
 BEGINS = "2026-11-29 11:02:00,123Z INFO    pipeline.ingest.runs: [0a1b2c3d4e5f] ingest {} begins (process 7)"
-DONE = "2026-11-29 11:02:04,123Z INFO    pipeline.stages: ingest: {{'feeds': 300}} in 4.0 s"
+OVER = "2026-11-29 11:02:04,123Z INFO    pipeline.ingest.runs: [0a1b2c3d4e5f] ingest {} is over"
+DONE = "2026-11-29 11:02:04,124Z INFO    pipeline.stages: [0a1b2c3d4e5f] ingest: {'feeds': 300} in 4.0 s"
 WAITS = (
     "2026-11-29 11:02:03,123Z WARNING pipeline.ingest.load: {}: asked again at 14:05 UTC, after {} failures: It fails."
 )
@@ -17,11 +18,15 @@ DIED = (
     " its end; nothing is lost: 3 files wait in the spool and are taken in now"
 )
 ATTEMPTS = {"Feed 1": ["http_error", "timeout", "new", "http_error"]}
-LONG = "\n".join([BEGINS.format("x5"), *[DONE.format().replace("ingest:", "and")] * 16, DONE.format()])
+LONG = "\n".join([BEGINS.format("x5"), *[DONE.replace("ingest:", "and")] * 16, OVER.format("x5"), DONE])
 STORY = [
     lines_of("a", "\n".join([BEGINS.format("x1"), WAITS.format("Feed 1", 1)])),
-    lines_of("b", "\n".join([BEGINS.format("x2"), DIED.format("x1"), WAITS.format("Feed 1", 2), DONE.format()])),
-    lines_of("c", "\n".join([BEGINS.format("x3"), WELL.format("Feed 1"), WAITS.format("Feed 1", 1), DONE.format()])),
+    lines_of(
+        "b", "\n".join([DIED.format("x1"), BEGINS.format("x2"), WAITS.format("Feed 1", 2), OVER.format("x2"), DONE])
+    ),
+    lines_of(
+        "c", "\n".join([BEGINS.format("x3"), WELL.format("Feed 1"), WAITS.format("Feed 1", 1), OVER.format("x3")])
+    ),
 ]
 
 
@@ -44,10 +49,7 @@ def test_a_story_that_is_told_well() -> None:
         (DIED.format("x2"), "or wrongly"),
         (WAITS.format("Feed 1", 2), "told again and again"),
         (WELL.format("Feed 1"), "told again and again"),
-        (
-            "\n".join([BEGINS.format("x5"), *[DONE.format().replace("ingest:", "and")] * 16, DONE.format()]),
-            "lines of one",
-        ),
+        (LONG, "lines of one"),
     ],
 )
 def test_what_is_no_story(more: str, says: str) -> None:
@@ -56,7 +58,7 @@ def test_what_is_no_story(more: str, says: str) -> None:
 
 
 def test_changes_that_are_not_told() -> None:
-    (found,) = wrong([lines_of("a", "\n".join([BEGINS.format("x1"), DONE.format()]))])
+    (found,) = wrong([lines_of("a", "\n".join([BEGINS.format("x1"), OVER.format("x1"), DONE]))])
     assert "only 0 are told" in found
 
 
