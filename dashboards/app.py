@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -11,14 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import Response, has_request_context, request
 
 from dashboards import access, act, compress, controls, download, panels
 from dashboards.address import Asked
 from dashboards.data import Reader, View
-from dashboards.frame import Filled, frame, navigation
+from dashboards.frame import Around, Filled, frame, navigation
 from dashboards.pages import PAGES, Page, page_of
 from dashboards.pieces import panel, quiet
 from pipeline.context import utc_now
@@ -49,6 +50,16 @@ _INDEX = """<!DOCTYPE html>
 _ZOOM = ("from", "to")
 _TELL_AGES_S = 300
 _LAYOUT = "/_dash-layout"
+# Of Dash's own scripts: what browsers lacked years ago (`assets/barograph.js` has the one part of it that Dash still
+# needs), and a table that no page has. Both cost every page time.
+_NOT_WANTED = re.compile(r"<script [^>]*/(?:polyfill@|dash_table/)[^>]*></script>\s*")
+
+
+class _App(Dash):
+    def interpolate_index(self, *said: Any, **parts: Any) -> Any:
+        """The frame of HTML, with those of Dash's scripts that the pages need."""
+        needed = {**parts, "scripts": _NOT_WANTED.sub("", parts["scripts"])}
+        return super().interpolate_index(*said, **needed)  # type: ignore[no-untyped-call]
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, reader: Reader | None = None) -> Dash:
@@ -57,7 +68,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, r
     Raises:
         SettingsError: other machines would see them, and nobody would be asked who they are.
     """
-    app = Dash(
+    app = _App(
         __name__,
         title="Barograph",
         update_title="",
@@ -87,28 +98,34 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now, r
     return app
 
 
-def _current(reader: Reader) -> str | None:
+def _current(reader: Reader, clock: Callable[[], datetime]) -> tuple[str | None, Around]:
+    """The snapshot that is shown, and what is said of it around every page."""
     try:
-        return reader.view().snapshot.snapshot_id
-    except SnapshotMissing:
-        return None
+        view, now = reader.view(), clock()
+    except SnapshotMissing as error:
+        return None, Around(panels.banners(None, clock(), str(error)), [], [])
+    foot = [*panels.foot(view), *_signed_in()]
+    return view.snapshot.snapshot_id, Around(panels.banners(view, now), panels.as_of(view, now), foot)
 
 
 def _layout(reader: Reader, clock: Callable[[], datetime]) -> html.Div:
     """The frame; with the page in it where the browser says which one it is on, so that it need not ask once more."""
-    shown = _current(reader)
     # Dash asks for a layout of its own as well, before anybody was asked who they are.
-    if shown is None or not has_request_context() or request.path != _LAYOUT:
-        return frame(shown)
+    if not has_request_context() or request.path != _LAYOUT:
+        return frame(None, Around([], [], []))
+    shown, around = _current(reader, clock)
+    if shown is None:
+        return frame(None, around)
     try:
         told = urlsplit(request.headers.get("Referer", ""))
         if told.netloc != request.host:
-            return frame(shown)
-        return frame(shown, _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock))
+            return frame(shown, around)
+        filled = _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock)
+        return frame(shown, around, filled, (told.path, told.query and f"?{told.query}"))
     except Exception:
         # The frame stands whatever is wrong with a page; the router says it once more.
         logger.exception("the page of %s was not made with the frame", request.headers.get("Referer", "")[:200])
-        return frame(shown)
+        return frame(shown, around)
 
 
 def _protect(app: Dash) -> None:
@@ -150,39 +167,32 @@ def _wire(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
         Output("banners", "children"),
         Output("as-of", "children"),
         Output("foot", "children"),
-        Output("snapshot", "data"),
+        Output("snapshot", "children"),
         Input("tick", "n_intervals"),
-        State("snapshot", "data"),
+        State("snapshot", "children"),
+        prevent_initial_call=True,
     )
     def look(_ticks: int | None, shown: str | None) -> tuple[Any, ...]:
-        try:
-            view = reader.view()
-        except SnapshotMissing as error:
-            return panels.banners(None, clock(), str(error)), [], [], no_update
-        found, now = view.snapshot.snapshot_id, clock()
-        bars = panels.banners(view, now)
-        foot = [*panels.foot(view), *_signed_in()]
-        return bars, panels.as_of(view, now), foot, no_update if found == shown else found
+        found, around = _current(reader, clock)
+        return *around, no_update if found in (None, shown) else found
 
     @app.callback(
         Output("page", "children"),
         Output("nav", "children"),
-        Output("name", "data"),
-        Output("rendered", "data"),
+        Output("name", "children"),
+        Output("rendered", "children"),
         Input("url", "pathname"),
         Input("url", "search"),
-        Input("snapshot", "data"),
-        State("rendered", "data"),
+        Input("snapshot", "children"),
+        State("rendered", "children"),
+        # Where the frame came without a page the browser tells its address after that, which is not the initial call.
+        prevent_initial_call=True,
     )
     def route(path: str | None, search: str | None, snapshot: str | None, rendered: str | None) -> tuple[Any, ...]:
         asked = Asked.parse(path, search, access.form_token())
         if _wanted(asked, snapshot) == rendered:
             return no_update, no_update, no_update, no_update
         return _filled(reader, asked, snapshot, clock)
-
-    app.clientside_callback(  # type: ignore[no-untyped-call]
-        ClientsideFunction("barograph", "title"), Output("name", "id"), Input("name", "data")
-    )
 
 
 def _wanted(asked: Asked, snapshot: str | None) -> str:

@@ -130,29 +130,27 @@ def _clicks(app: Dash) -> None:
 
 
 def _visits(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
+    # Only where Morning is shown: a look at another page is none at what it tells.
     @app.callback(
+        Output("since", "children"),
         Output("seen", "data"),
         Output("visit", "data"),
-        Input("snapshot", "data"),
+        Input("snapshot", "children"),
         State("seen", "data"),
         State("visit", "data"),
     )
-    def visit(_snapshot: str | None, seen: str | None, begun: str | None) -> tuple[Any, Any]:
-        now = clock().isoformat()
-        return now, begun or seen or now
+    def visit(_snapshot: str | None, seen: str | None, begun: str | None) -> tuple[str, str, str]:
+        now = clock()
+        begun = begun or seen or now.isoformat()
+        return _since(reader, begun, now), now.isoformat(), begun
 
-    @app.callback(
-        Output("since", "children"), Input("visit", "data"), Input("snapshot", "data"), Input("url", "pathname")
-    )
-    def tell(begun: str | None, _snapshot: str | None, path: str | None) -> str:
-        if path not in (None, "/"):
-            return ""
-        try:
-            then = datetime.fromisoformat(begun or "")
-            now = clock()
-            return since(reader.view(), then, now) if (now - then).total_seconds() > 60 else ""
-        except (ValueError, TypeError, SnapshotMissing):
-            return ""
+
+def _since(reader: Reader, begun: str, now: datetime) -> str:
+    try:
+        then = datetime.fromisoformat(begun)
+        return since(reader.view(), then, now) if (now - then).total_seconds() > 60 else ""
+    except (ValueError, TypeError, SnapshotMissing):
+        return ""
 
 
 def zoomed(layout: Mapping[str, Any]) -> tuple[str, str] | None:

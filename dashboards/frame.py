@@ -9,9 +9,17 @@ from dash import dcc, html
 
 from dashboards.pieces import aria
 
-__all__ = ["REFRESH_S", "Filled", "frame", "navigation"]
+__all__ = ["REFRESH_S", "Around", "Filled", "frame", "navigation"]
 
 REFRESH_S = 20
+
+
+class Around(NamedTuple):
+    """What the frame says of the snapshot itself, whichever page is in it."""
+
+    banners: Sequence[Any]
+    as_of: Sequence[Any]
+    foot: Sequence[Any]
 
 
 class Filled(NamedTuple):
@@ -26,23 +34,26 @@ class Filled(NamedTuple):
 _LOADING = html.P("Loading …", className="quiet", role="status")
 
 
-def frame(snapshot_id: str | None, page: Filled | None = None) -> html.Div:
+def frame(
+    snapshot_id: str | None, around: Around, page: Filled | None = None, address: tuple[str, str] | None = None
+) -> html.Div:
     """The frame with a page in it, or with an empty one, which the router fills.
 
-    `snapshot_id`: the one that is current now.
+    `snapshot_id`: the one that is current now. `address`: path and query (with its mark) of the page, as the browser
+    has them; without them the browser tells them to the router when it has the frame.
     """
     filled = page or Filled(_LOADING, [], "", "")
+    at = dict(zip(("pathname", "search"), address or (), strict=False))
     return html.Div(
         [
-            dcc.Location(id="url", refresh=False),
+            dcc.Location(id="url", refresh=False, **at),
             dcc.Interval(id="tick", interval=REFRESH_S * 1000),
-            dcc.Store(id="snapshot", data=snapshot_id),
-            dcc.Store(id="rendered", data=filled.rendered),
-            dcc.Store(id="seen", storage_type="local"),
-            dcc.Store(id="visit", storage_type="session"),
-            dcc.Store(id="name", data=filled.title),
+            # Known to the callbacks and the script alone. A `dcc.Store` would report back as each page opens.
+            html.Div(snapshot_id, id="snapshot", hidden=True),
+            html.Div(filled.rendered, id="rendered", hidden=True),
+            html.Div(filled.title, id="name", hidden=True),
             html.A("Skip to the page", href="#page", className="skip"),
-            html.Div(id="banners", role="status"),
+            html.Div(around.banners, id="banners", role="status"),
             html.Header(
                 [
                     dcc.Link(
@@ -55,15 +66,14 @@ def frame(snapshot_id: str | None, page: Filled | None = None) -> html.Div:
                         className="brand",
                     ),
                     html.Nav(filled.nav, id="nav", className="nav", **aria(label="Pages")),
-                    html.Div(id="as-of", className="as-of"),
+                    html.Div(around.as_of, id="as-of", className="as-of"),
                 ],
                 className="top",
             ),
-            html.P(id="since"),
             html.Main(filled.content, id="page", className="content", tabIndex="-1"),
             html.Footer(
                 [
-                    html.Span(id="foot", className="foot"),
+                    html.Span(around.foot, id="foot", className="foot"),
                     html.Button(
                         "times: UTC", id="zone", type="button", className="plain", title="UTC, or your own zone"
                     ),

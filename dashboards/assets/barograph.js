@@ -1,31 +1,45 @@
 // What only the browser can do: the title of the tab, times in the reader's own zone, charts as wide as their place, and
 // an address to send on.
 "use strict";
-window.dash_clientside = window.dash_clientside || {};
-window.dash_clientside.barograph = {
-  title: function (name) {
-    document.title = !name || name === "Morning" ? "Barograph" : name + " · Barograph";
-    return window.dash_clientside.no_update;
+// Dash's components that come later were translated for browsers without generators, and ask for their runtime by this
+// name: of it, only bodies that run from their beginning to their end without a `try`, which is all there are
+// (`dashboards/app.py` leaves out the script that brings the whole).
+window.regeneratorRuntime = window.regeneratorRuntime || {
+  mark: (body) => body,
+  wrap: function (body) {
+    const at = { prev: 0, next: 0, sent: undefined, done: false, stop: function () { at.done = true; } };
+    return {
+      next: function (value) { at.sent = value; const given = body(at); return { value: given, done: at.done }; },
+      throw: function (error) { at.done = true; throw error; },
+    };
   },
 };
 (function () {
   const KEY = "barograph-zone";
   const local = () => { try { return localStorage.getItem(KEY) === "local"; } catch (e) { return false; } };
-  const format = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+  // Made when it is needed: the first one costs a browser a twentieth of a second.
+  let format = null;
+  function ours(date) {
+    format = format || new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+    return format.format(date);
+  }
   // Each time keeps what the server wrote, so that a switch back is exact.
   function tell(node) {
     if (node.dataset.utc === undefined || (node.dataset.shown !== undefined && node.textContent !== node.dataset.shown)) {
       node.dataset.utc = node.textContent;
     }
-    const text = local() ? format.format(new Date(node.dateTime)) : node.dataset.utc;
+    const text = local() ? ours(new Date(node.dateTime)) : node.dataset.utc;
     node.dataset.shown = text;
     if (node.textContent !== text) node.textContent = text;
   }
   function all() {
+    const name = document.getElementById("name")?.textContent;
+    const title = !name || name === "Morning" ? "Barograph" : name + " · Barograph";
+    if (document.title !== title) document.title = title;
     document.querySelectorAll("time[datetime]").forEach(tell);
     const button = document.getElementById("zone");
-    const name = local() ? "times: " + (Intl.DateTimeFormat().resolvedOptions().timeZone || "local") : "times: UTC";
-    if (button && button.textContent !== name) button.textContent = name;
+    const zone = local() ? "times: " + (Intl.DateTimeFormat().resolvedOptions().timeZone || "local") : "times: UTC";
+    if (button && button.textContent !== zone) button.textContent = zone;
   }
   document.addEventListener("click", function (event) {
     if (event.target.id !== "zone") return;

@@ -42,6 +42,9 @@ def show(view: View, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
     )
     return "Morning", [
         html.H1("Morning", className="hidden"),
+        html.P(id="since"),
+        dcc.Store(id="seen", storage_type="local"),
+        dcc.Store(id="visit", storage_type="session"),
         html.Section(
             panels.tiles(view, coverage_now(hours)), id="tiles", className="tiles", **aria(label="At a glance")
         ),

@@ -195,13 +195,13 @@ def whole(said: str, path: str, search: str) -> bool:
 
 def _asked(address: str, path: str, search: str) -> str:
     """The callback by which a page is filled, as the browser would send it."""
-    outputs = [("page", "children"), ("nav", "children"), ("name", "data"), ("rendered", "data")]
-    inputs = [("url", "pathname", path), ("url", "search", search), ("snapshot", "data", "any")]
+    outputs = [("page", "children"), ("nav", "children"), ("name", "children"), ("rendered", "children")]
+    inputs = [("url", "pathname", path), ("url", "search", search), ("snapshot", "children", "any")]
     body = {
         "output": ".." + "...".join(".".join(one) for one in outputs) + "..",
         "outputs": [{"id": name, "property": what} for name, what in outputs],
         "inputs": [{"id": name, "property": what, "value": value} for name, what, value in inputs],
-        "state": [{"id": "rendered", "property": "data", "value": None}],
+        "state": [{"id": "rendered", "property": "children", "value": None}],
         "changedPropIds": ["url.search"],
     }
     sent = Request(f"{address}_dash-update-component", json.dumps(body).encode(), {"Content-Type": "application/json"})

@@ -66,12 +66,12 @@ def _page(client: FlaskClient, path: str) -> str:
     told = client.get("/_dash-dependencies").get_json()
     output = next(one["output"] for one in told if one["output"].startswith("..page.children..."))
     outputs = output.strip(".").split("...")
-    inputs = [("url", "pathname", path), ("url", "search", ""), ("snapshot", "data", "now")]
+    inputs = [("url", "pathname", path), ("url", "search", ""), ("snapshot", "children", "now")]
     asked = {
         "output": output,
         "outputs": [dict(zip(("id", "property"), one.split("."), strict=True)) for one in outputs],
         "inputs": [dict(zip(("id", "property", "value"), one, strict=True)) for one in inputs],
-        "state": [{"id": "rendered", "property": "data", "value": None}],
+        "state": [{"id": "rendered", "property": "children", "value": None}],
         "changedPropIds": ["url.pathname"],
     }
     answer = client.post("/_dash-update-component", json=asked)

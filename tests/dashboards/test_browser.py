@@ -273,6 +273,37 @@ def test_times_are_shown_in_the_readers_zone_when_asked(browser: Browser, tmp_pa
         assert trouble == []
 
 
+def test_a_page_opened_by_its_address_asks_for_nothing_more(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    with looking(browser, tmp_path, "nowhere") as (page, trouble):
+        asked: list[str] = []
+        page.on("request", lambda r: asked.append(r.url) if "_dash-update-component" in r.url else None)
+        for address in ("/feeds", "/incidents", "/search?q=brightwater"):
+            page.goto(page.url.rpartition("/")[0] + address)
+            settled(page)
+            assert asked == []
+        assert trouble == []
+
+
+def test_morning_tells_what_came_since_it_was_looked_at(browser: Browser, tmp_path: Path, now: datetime) -> None:
+    sample.write(tmp_path, now=now)
+    later = timedelta()
+    with looking(browser, tmp_path, clock=lambda: now + later) as (page, trouble):
+        drawn(page)
+        expect(page.locator("#since")).to_have_text("")
+        later = timedelta(hours=2)
+        page.evaluate("sessionStorage.clear()")  # another day's visit
+        page.reload()
+        expect(page.locator("#since")).to_contain_text("Since you last looked (2 h ago): 0 new stories")
+        # It stays while one goes about, and is no matter of other pages.
+        page.locator("#nav a", has_text="Feeds").click()
+        expect(page.locator("#feed-list")).to_be_visible()
+        expect(page.locator("#since")).to_have_count(0)
+        page.locator("#nav a", has_text="Morning").click()
+        expect(page.locator("#since")).to_contain_text("Since you last looked (2 h ago)")
+        assert trouble == []
+
+
 def test_a_new_snapshot_appears_by_itself(browser: Browser, tmp_path: Path, now: datetime) -> None:
     with looking(browser, tmp_path) as (page, trouble):
         expect(page.locator(".bar.stale")).to_contain_text("nothing was published yet")

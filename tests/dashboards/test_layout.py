@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from tests.dashboards import sample
 
 HERE = "http://localhost"
-UPDATE = [("page", "children"), ("nav", "children"), ("name", "data"), ("rendered", "data")]
+UPDATE = [("page", "children"), ("nav", "children"), ("name", "children"), ("rendered", "children")]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,16 @@ def client(published: Path) -> FlaskClient:
 
 
 def layout(client: FlaskClient, referer: str | None) -> dict[str, Any]:
-    """What each named part of the frame holds: its children, else its data."""
+    """What each named part of the frame holds: its children; of `url`, the address."""
     answer = client.get("/_dash-layout", headers={"Referer": referer} if referer else {})
     assert answer.status_code == 200
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert answer.headers["Cache-Control"] == "no-store"
     parts = {part["props"]["id"]: part["props"] for part in named(answer.get_json())}
-    return {name: parts[name].get("children", parts[name].get("data")) for name in ("page", "nav", "name", "rendered")}
+    told = {
+        name: parts[name].get("children") for name in ("page", "nav", "name", "rendered", "banners", "as-of", "foot")
+    }
+    return {**told, "url": tuple(parts["url"].get(name) for name in ("pathname", "search"))}
 
 
 def named(part: Any) -> list[dict[str, Any]]:
@@ -50,12 +53,12 @@ def named(part: Any) -> list[dict[str, Any]]:
 def routed(client: FlaskClient, path: str, search: str, rendered: str | None) -> dict[str, Any] | None:
     """What the router answers a browser that shows `rendered`; None where it has nothing to change."""
     snapshot = json.loads(rendered)[2] if rendered else "any"
-    inputs = [("url", "pathname", path), ("url", "search", search), ("snapshot", "data", snapshot)]
+    inputs = [("url", "pathname", path), ("url", "search", search), ("snapshot", "children", snapshot)]
     body = {
         "output": ".." + "...".join(".".join(one) for one in UPDATE) + "..",
         "outputs": [{"id": name, "property": what} for name, what in UPDATE],
         "inputs": [{"id": name, "property": what, "value": value} for name, what, value in inputs],
-        "state": [{"id": "rendered", "property": "data", "value": rendered}],
+        "state": [{"id": "rendered", "property": "children", "value": rendered}],
         "changedPropIds": ["url.pathname"],
     }
     answer = client.post("/_dash-update-component", json=body)
@@ -75,7 +78,10 @@ def test_the_page_of_the_address_is_there_and_not_asked_for_again(client: FlaskC
     assert asked is not None
     assert first["page"] == asked["page"]["children"]
     assert first["nav"] == asked["nav"]["children"]
-    assert first["name"] == asked["name"]["data"]
+    assert first["name"] == asked["name"]["children"]
+    # As the browser has them: where they differ from its own it would go there.
+    assert first["url"] == (path, search)
+    assert all(first[name] for name in ("banners", "as-of", "foot"))
 
 
 @pytest.mark.parametrize("referer", [None, "https://elsewhere.example/series", "about:blank", "http://[", "x" * 9_000])
@@ -83,6 +89,7 @@ def test_without_an_address_of_ours_the_router_fills_the_frame(client: FlaskClie
     first = layout(client, referer)
     assert first["page"]["props"]["children"] == "Loading …"
     assert (first["nav"], first["name"], first["rendered"]) == ([], "", "")
+    assert first["url"] == (None, None), "the browser tells it to the router"
     assert routed(client, "/feeds", "", first["rendered"]) is not None
 
 
