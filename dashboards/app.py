@@ -120,8 +120,9 @@ def _layout(reader: Reader, clock: Callable[[], datetime]) -> html.Div:
         told = urlsplit(request.headers.get("Referer", ""))
         if told.netloc != request.host:
             return frame(shown, around)
-        filled = _filled(reader, Asked.parse(told.path, told.query, access.form_token()), shown, clock)
-        return frame(shown, around, filled, (told.path, told.query and f"?{told.query}"))
+        search = told.query and f"?{told.query}"
+        filled = _filled(reader, Asked.parse(told.path, search, access.form_token()), shown, clock)
+        return frame(shown, around, filled, (told.path, search))
     except Exception:
         # The frame stands whatever is wrong with a page; the router says it once more.
         logger.exception("the page of %s was not made with the frame", request.headers.get("Referer", "")[:200])

@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, no_update
 
 from dashboards.address import Asked
 from dashboards.data import MARKET, Reader, parse_series
-from dashboards.pages.morning import since
+from dashboards.pages.morning import FIRST_LOOK, since
 from dashboards.pages.series import COMPARED, in_view
 from pipeline.errors import SnapshotMissing
 
@@ -130,7 +130,7 @@ def _clicks(app: Dash) -> None:
 
 
 def _visits(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
-    # Only where Morning is shown: a look at another page is none at what it tells.
+    # Only where Morning is shown: a look at another page is none at what that tells.
     @app.callback(
         Output("since", "children"),
         Output("seen", "data"),
@@ -141,14 +141,13 @@ def _visits(app: Dash, reader: Reader, clock: Callable[[], datetime]) -> None:
     )
     def visit(_snapshot: str | None, seen: str | None, begun: str | None) -> tuple[str, str, str]:
         now = clock()
-        begun = begun or seen or now.isoformat()
-        return _since(reader, begun, now), now.isoformat(), begun
+        then = begun or seen
+        return _since(reader, then, now) if then else FIRST_LOOK, now.isoformat(), then or now.isoformat()
 
 
-def _since(reader: Reader, begun: str, now: datetime) -> str:
+def _since(reader: Reader, then: str, now: datetime) -> str:
     try:
-        then = datetime.fromisoformat(begun)
-        return since(reader.view(), then, now) if (now - then).total_seconds() > 60 else ""
+        return since(reader.view(), datetime.fromisoformat(then), now)
     except (ValueError, TypeError, SnapshotMissing):
         return ""
 

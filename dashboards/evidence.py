@@ -16,9 +16,8 @@ from dashboards.pieces import Children, moment, quiet, records, tag, title_link
 
 __all__ = ["evidence_blocks", "incident_list", "incident_rows", "state_of"]
 
-_SHOWN, _NEGATIVE, _COUNTER = 12, 6, 2
 # In a list, folded: what it is about; the rest is on its own page, and every line costs each page that has the list.
-_FOLDED = (3, 1)
+_SHOWN, _NEGATIVE, _COUNTER = 12, 3, 1
 
 
 def incident_list(view: View, now: datetime) -> tuple[Children, str]:
@@ -70,7 +69,7 @@ def _incident(row: Mapping[str, Any], evidence: Evidence, now: datetime) -> html
             ),
             html.Div(
                 [
-                    *evidence_blocks(evidence, now, *_FOLDED),
+                    *evidence_blocks(evidence, now),
                     dcc.Link("its own page", href=href(f"/incidents/{row['incident_id']}"), className="more"),
                 ],
                 className="evidence",

@@ -39,11 +39,11 @@ def frame(
 ) -> html.Div:
     """The frame with a page in it, or with an empty one, which the router fills.
 
-    `snapshot_id`: the one that is current now. `address`: path and query (with its mark) of the page, as the browser
-    has them; without them the browser tells them to the router when it has the frame.
+    `snapshot_id`: the one that is current now. `address`: path and query (with its mark) of the page. The browser tells
+    the router its own when it has the frame, where that came without one or with another (`assets/barograph.js`).
     """
     filled = page or Filled(_LOADING, [], "", "")
-    at = dict(zip(("pathname", "search"), address or (), strict=False))
+    at = {"pathname": address[0], "search": address[1]} if address else {}
     return html.Div(
         [
             dcc.Location(id="url", refresh=False, **at),
@@ -82,6 +82,7 @@ def frame(
             ),
         ],
         className="page",
+        **{"data-address": "".join(address) if address else None},
     )
 
 

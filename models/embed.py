@@ -32,7 +32,7 @@ ADAPTED_FROM = 3
 _BATCH = 64
 _CLS_AND_SEP = 2
 _ADAPTER = Path(__file__).with_name("weights") / "fold-1" / "adapter.safetensors"
-_ADAPTER_SHA256 = "7ce3fc20934cebe01140fa2ccadd6b1aa2247ad95eaa94330fbe8e116d21df92"
+_ADAPTER_SHA256 = "dc404ce0afee3a088f9c437297c8d9b4429d9e98a24cd76d647c30e2d3db1e0c"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,21 @@ window.regeneratorRuntime = window.regeneratorRuntime || {
     try { localStorage.setItem(KEY, local() ? "utc" : "local"); } catch (e) { /* private window: this page only */ }
     all();
   });
+  // The server was told the address by a header, which may come cut short or not be the one that is shown by now.
+  let compared = false;
+  function compare() {
+    const frame = document.querySelector(".page");
+    if (compared || !frame) return;
+    compared = true;
+    const told = frame.dataset.address;
+    if (told !== undefined && told !== location.pathname + location.search) window.dispatchEvent(new Event("popstate"));
+  }
   let waiting = false;
   new MutationObserver(function () {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(function () { waiting = false; all(); });
+    // A tab in the background has no frames, but a title.
+    (document.hidden ? setTimeout : requestAnimationFrame)(function () { waiting = false; compare(); all(); });
   }).observe(document.documentElement, { childList: true, subtree: true, characterData: true });
 })();
 (function () {

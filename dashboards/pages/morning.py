@@ -17,7 +17,9 @@ from dashboards.figures import series_figure
 from dashboards.pieces import aria, panel, series_link, switch
 from dashboards.stories import newest_stories
 
-__all__ = ["show", "since"]
+__all__ = ["FIRST_LOOK", "show", "since"]
+
+FIRST_LOOK = "You have not looked here before in this browser; from now on this line says what came since."
 
 _ROWS = 12
 _DAYS = {"today": "Today so far", "yesterday": "Yesterday"}

@@ -49,10 +49,10 @@ from tests.pipeline.fold.unrelated import FOR_WEIGHTS
 
 # The penalty by the cross-validated figures that this prints. The limit by a stream: labelled pairs are as often one
 # event as two, and of the pairs that a stream leaves open very few are (docs/fold.md).
-C, LIMIT = 0.001, 1.25
+C, LIMIT = 0.001, 0.75
 NEWEST, DRAWN, WITHIN = 1_600, 600, timedelta(days=1)
 # What a labelled pair weighs, and two events of a matter; and all strangers together.
-LABELLED, OTHER_EVENTS, STRANGERS = 10.0, 0.25, 300.0
+LABELLED, OTHER_EVENTS, STRANGERS = 10.0, 0.25, 2400.0
 LIMITS = np.arange(0, 2.51, 0.25)
 OF_ONE_COMPANY, OF_ONE_DAY = 1_500, 1_000
 STRANGE = Path(events.__file__).with_name("strangers.csv")

@@ -285,12 +285,26 @@ def test_a_page_opened_by_its_address_asks_for_nothing_more(browser: Browser, tm
         assert trouble == []
 
 
+def test_a_header_that_was_cut_short_still_brings_the_page_of_the_address(
+    browser: Browser, tmp_path: Path, now: datetime
+) -> None:
+    sample.write(tmp_path, now=now)
+    with looking(browser, tmp_path, "nowhere") as (page, trouble):
+        home = page.url.removesuffix("nowhere")
+        page.route("**/_dash-layout", lambda r: r.continue_(headers={**r.request.headers, "referer": home}))
+        page.goto(f"{home}search?q=brightwater")
+        expect(page.locator("#page")).to_contain_text("Brightwater Bank lifts")
+        assert page.url == f"{home}search?q=brightwater"
+        assert page.title() == "Search · Barograph"
+        assert trouble == []
+
+
 def test_morning_tells_what_came_since_it_was_looked_at(browser: Browser, tmp_path: Path, now: datetime) -> None:
     sample.write(tmp_path, now=now)
     later = timedelta()
     with looking(browser, tmp_path, clock=lambda: now + later) as (page, trouble):
         drawn(page)
-        expect(page.locator("#since")).to_have_text("")
+        expect(page.locator("#since")).to_contain_text("You have not looked here before")
         later = timedelta(hours=2)
         page.evaluate("sessionStorage.clear()")  # another day's visit
         page.reload()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import dash
 import pytest
 from flask.testing import FlaskClient
 
@@ -79,7 +81,7 @@ def test_the_page_of_the_address_is_there_and_not_asked_for_again(client: FlaskC
     assert first["page"] == asked["page"]["children"]
     assert first["nav"] == asked["nav"]["children"]
     assert first["name"] == asked["name"]["children"]
-    # As the browser has them: where they differ from its own it would go there.
+    # As the browser has them: where they differ from its own, it asks the router once more.
     assert first["url"] == (path, search)
     assert all(first[name] for name in ("banners", "as-of", "foot"))
 
@@ -119,3 +121,38 @@ def test_a_time_that_no_calendar_has_is_none(client: FlaskClient, at: str) -> No
 def test_before_anything_is_published_the_frame_is_empty(tmp_path: Path) -> None:
     client = create_app(Settings(store={"published": tmp_path}), clock=lambda: sample.NOW).server.test_client()
     assert layout(client, f"{HERE}/")["rendered"] == ""
+
+
+_SIMPLE = re.compile(
+    r"regeneratorRuntime\.mark\(function \w+\(\)\{return regeneratorRuntime\.wrap\(function\((\w+)\)\{"
+    r"for\(;;\)switch\(\1\.prev=\1\.next\)\{(?:(?!\1\.(?:abrupt|catch|finish|delegate|sent|keys)).)*?"
+    r"return \1\.stop\(\)\}\}"
+)
+
+
+def test_dash_needs_no_more_of_generators_than_our_script_has() -> None:
+    package = Path(dash.__file__).parent
+    scripts = [
+        *package.glob("dcc/*.js"),
+        *package.glob("html/*.js"),
+        package / "dash-renderer/build/dash_renderer.min.js",
+    ]
+    used = {path.name: path.read_text(encoding="utf-8") for path in scripts}
+    used = {name: text for name, text in used.items() if "regeneratorRuntime" in text}
+    assert used, "then `assets/barograph.js` need not have it any more"
+    for name, text in used.items():
+        assert text.count("regeneratorRuntime") == 2 * len(_SIMPLE.findall(text)), name
+
+
+def test_scripts_that_no_page_needs_are_left_out(client: FlaskClient) -> None:
+    scripts = re.findall(r'<script src="([^"]+)"', client.get("/").get_data(as_text=True))
+    assert [name for name in scripts if "polyfill" in name or "dash_table" in name] == []
+    for needed in (
+        "react@",
+        "react-dom@",
+        "dash_core_components.",
+        "dash_html_components.",
+        "barograph.js",
+        "dash_renderer.",
+    ):
+        assert any(needed in name for name in scripts)

@@ -142,7 +142,8 @@ def test_an_incident_unfolds_to_its_evidence(view: View) -> None:
     assert "14 of 31 stories negative on 3 Mar; usual 5, range 2–9." in topic
     assert "Negative (5)" in topic
     assert "Counter-evidence (7)" in topic
-    assert ("and 2 more" in topic, "and 6 more" in topic) == (True, True)
+    assert "and 2 more" in topic
+    assert "and 6 more" in topic
 
 
 def test_a_link_of_a_feed_is_a_web_address_or_no_link(tmp_path: Path) -> None:

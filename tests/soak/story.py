@@ -11,7 +11,7 @@ from pipeline.ingest.outcomes import SUCCESSES, Outcome
 
 __all__ = ["Line", "Story", "lines_of", "story_of"]
 
-# What an ingest says beside the changes of its feeds: that it begins, what waits, what another left, that it is done.
+# What an ingest says from when it begins until it is over, beside the changes of its feeds: what waits, what failed.
 _PER_INGEST = 15
 _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z) (?P<level>DEBUG|INFO|WARNING|ERROR) +[\w.]+:"
