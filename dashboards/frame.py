@@ -44,6 +44,7 @@ def frame(
     """
     filled = page or Filled(_LOADING, [], "", "")
     at = {"pathname": address[0], "search": address[1]} if address else {}
+    told: dict[str, Any] = {"data-address": "".join(address)} if address else {}
     return html.Div(
         [
             dcc.Location(id="url", refresh=False, **at),
@@ -82,7 +83,7 @@ def frame(
             ),
         ],
         className="page",
-        **{"data-address": "".join(address) if address else None},
+        **told,
     )
 
 

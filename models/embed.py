@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 from models.data import file_sha256
 from models.encoder import load_encoder, load_tokenizer
+from models.engines.threads import one_core_each
 from models.errors import BadLogits, WeightsCorrupt, WeightsMissing
-from models.net import pad
+from models.padding import pad
 from models.tokens import Encoded, encode
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ class SentenceEncoder:
         # By length, so that little is padded, and by content, so that the last bits do not hang on the order.
         order = sorted(range(len(rows)), key=lambda at: (len(rows[at]), at))
         found: dict[str, Reading] = {}
-        for start in range(0, len(order), _BATCH):
-            part = order[start : start + _BATCH]
-            for at, reading in zip(part, self._readings([rows[at] for at in part]), strict=True):
-                found[distinct[at]] = reading
+        parts = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+        with one_core_each(torch.get_num_threads()) as pool:
+            for part, readings in zip(
+                parts, pool.map(lambda part: self._readings([rows[at] for at in part]), parts), strict=True
+            ):
+                found.update(zip((distinct[at] for at in part), readings, strict=True))
         return [found[text] for text in texts]
 
     @torch.inference_mode()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import duckdb
+from threadpoolctl import threadpool_limits
 
 from pipeline.context import Context, Report, reporting
 from pipeline.fold import tables
@@ -40,9 +41,11 @@ def run(context: Context, *, embedder: Embedder | None = None, rewrites: bool = 
             total = tables.count_unfolded(con)
         done = 0
         read: dict[str, Article] = {}
-        while total and (folded := _fold_chunk(context, report, asked, read)) is not None:
-            done += folded
-            context.progress("fold", done, max(total, done))
+        # Products of a few rows: threads that share one wait for each other, spinning, for longer than it takes.
+        with threadpool_limits(1, user_api="blas"):
+            while total and (folded := _fold_chunk(context, report, asked, read)) is not None:
+                done += folded
+                context.progress("fold", done, max(total, done))
     return report
 
 
