@@ -13,8 +13,7 @@ from models import SENTIMENTS
 from models.data import UNLABELLED, Example
 from models.encoder import load_tokenizer
 from models.measure import measures
-from models.net import Network
-from models.padding import pad
+from models.net import Network, pad
 from models.reading import Reading
 from models.taxonomy import taxonomy
 from models.tokens import Encoded, encode

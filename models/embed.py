@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 
 from models.data import file_sha256
 from models.encoder import load_encoder, load_tokenizer
+from models.engines import padded
 from models.engines.threads import one_core_each
 from models.errors import BadLogits, WeightsCorrupt, WeightsMissing
-from models.padding import pad
 from models.tokens import Encoded, encode
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SentenceEncoder:
 
     @torch.inference_mode()
     def _readings(self, rows: Sequence[Encoded]) -> list[Reading]:
-        ids, mask, segments = pad([(row.ids, row.segments) for row in rows], "cpu")
+        ids, mask, segments = map(torch.from_numpy, padded(rows))
         states = self._encoder(
             input_ids=ids, attention_mask=mask, token_type_ids=segments, output_hidden_states=True
         ).hidden_states

@@ -18,8 +18,7 @@ from models import DEFAULT, Item
 from models.calibrate import Calibration, Scaling, kind_of
 from models.errors import BadLogits, DeviceMissing, PackageMissing
 from models.explanation import TOLERANCE, Explanation, Word
-from models.net import Network
-from models.padding import pad
+from models.net import Network, pad
 from models.reading import Reading, read_as
 from models.text import clean
 

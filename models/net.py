@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
@@ -113,3 +114,16 @@ def build(
     types = takes and getattr(encoder.config, "type_vocab_size", 0) > 1
     wrapped = wrap(encoder, method, adapter)
     return Network(wrapped, width, sentiments, topics, dropout, method=method, token_types=types)
+
+
+def pad(rows: list[tuple[list[int], list[int]]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
+    """Return (ids, mask, segments) of one batch, padded to its longest row. A row is (token ids, segment ids)."""
+    longest = max(len(ids) for ids, _ in rows)
+    ids = torch.zeros((len(rows), longest), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    segments = torch.zeros_like(ids)
+    for at, (tokens, parts) in enumerate(rows):
+        ids[at, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+        segments[at, : len(parts)] = torch.tensor(parts, dtype=torch.long)
+        mask[at, : len(tokens)] = 1
+    return ids.to(device), mask.to(device), segments.to(device)

@@ -25,8 +25,7 @@ from models.errors import BadLogits, DataInvalid, DeviceMissing, RecipeInvalid
 from models.losses import loss_of
 from models.methods import after_step, budget_state, penalty, restore_budget
 from models.mixture import added, held_out, mixture
-from models.net import Network
-from models.padding import pad
+from models.net import Network, pad
 from models.recipe import Settings
 from models.resume import FILE, State, blend, load, put_back, restore_optimizer, restore_random, save, trained
 from models.resume import optimizer_tensors as moments_of

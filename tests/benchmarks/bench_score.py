@@ -23,7 +23,7 @@ from models.engine import EngineName
 from models.engines.ctranslate import installed
 from models.engines.run import batches
 from models.errors import PackageMissing
-from models.padding import pad
+from models.net import pad
 from models.scorer import Scorer, load
 from models.tokens import Encoded, encode
 

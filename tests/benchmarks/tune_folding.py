@@ -23,7 +23,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from models.embed import ADAPTED_FROM, MAX_TOKENS, through
 from models.encoder import load_encoder, load_tokenizer
-from models.padding import pad
+from models.net import pad
 from models.tokens import encode
 from models.train import repeatable
 from pipeline.fold.compare import compare, left_open

@@ -15,8 +15,7 @@ from models.calibrate import Calibration
 from models.data import file_sha256
 from models.encoder import ENCODER_ID, ENCODER_REVISION, PLACES, load_encoder, load_tokenizer, locate
 from models.errors import ModelError, RecipeInvalid, WeightsCorrupt, WeightsMissing
-from models.net import build
-from models.padding import pad
+from models.net import build, pad
 from models.tokens import encode
 from tests.support.encoders import KINDS, LONGEST, tiny
 

@@ -12,7 +12,7 @@ from pipeline.fold.records import Article
 from pipeline.fold.text import gist
 from tests.pipeline.fold.pairs import TUNING, articles
 
-__all__ = ["MATTERS", "Matter", "Told", "read", "told"]
+__all__ = ["MATTERS", "Matter", "Told", "told"]
 
 _NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def _article(title: str, hours: int, matter: Matter) -> Article:
     return Article(title, "news", gist(title, ""), companies, when, when, matter.entities)
 
 
-def read(path: Path) -> Iterator[Matter]:
+def _read(path: Path) -> Iterator[Matter]:
     """The matters of a file in the form of events.txt."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     starts = [at for at, line in enumerate(lines) if line.startswith("@")]
@@ -63,4 +63,4 @@ def read(path: Path) -> Iterator[Matter]:
         yield Matter(f"matter {number}", entities, tuple((event, title) for event, _, title in headlines))
 
 
-MATTERS = tuple(read(Path(__file__).with_suffix(".txt")))
+MATTERS = tuple(_read(Path(__file__).with_suffix(".txt")))
