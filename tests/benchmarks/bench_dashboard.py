@@ -54,14 +54,14 @@ _CHOSEN = {
 WORDS = ("company", "w17", "w3 w5", '"company 12"', "w400 -w2", "w1*", "w123*")
 
 
-def main(articles: int = ARTICLES, folder: Path | None = None) -> list[Row]:
+def main(articles: int = ARTICLES, folder: Path | None = None, looks: int = LOOKS) -> list[Row]:
     """First meaningful paint, filters under load, search, memory and page weight, each against its limit."""
     with tempfile.TemporaryDirectory() as made:
         root = drawn(folder or Path(made), articles, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
         size = f"{articles:,} articles, {SERIES:,} series"
         with _serving(root) as (address, server):
             seen = list(_in_a_browser(address, server, size))
-            waits, spent, torn = _people(address, server, root)
+            waits, spent, torn = _people(address, server, root, looks)
             rows = [*seen, *_told(waits, spent, torn), *_searches(root)]
             memory = _memory_gb(server)
     return [*rows, _row("memory of the server at its highest", memory, "GB", 1.0)]
@@ -133,7 +133,7 @@ def _weight(page: Page) -> float:
     return float(page.evaluate(sizes)) / 1e6
 
 
-def _people(address: str, server: int, root: Path) -> tuple[list[float], list[float], int]:
+def _people(address: str, server: int, root: Path, looks: int) -> tuple[list[float], list[float], int]:
     """Twenty people for a while, each changing a filter every five seconds; somebody publishes meanwhile.
 
     Answers the wait for each answer, the server's computing time by answer, and how many answers were not whole: an
@@ -145,7 +145,7 @@ def _people(address: str, server: int, root: Path) -> tuple[list[float], list[fl
 
     def person(n: int) -> None:
         chosen = random.Random(n)
-        for _ in range(LOOKS):
+        for _ in range(looks):
             time.sleep(chosen.uniform(0, 2 * THINK_S))
             path, search = _filter(chosen)
             started = time.perf_counter()
@@ -160,11 +160,11 @@ def _people(address: str, server: int, root: Path) -> tuple[list[float], list[fl
     people = [threading.Thread(target=person, args=(n,)) for n in range(PEOPLE)]
     for one in people:
         one.start()
-    time.sleep(THINK_S * LOOKS / 2)
+    time.sleep(THINK_S * looks / 2)
     _publish_again(root)
     for one in people:
         one.join()
-    assert len(waits) == PEOPLE * LOOKS
+    assert len(waits) == PEOPLE * looks
     print(*wrong[:10], sep="\n", file=sys.stderr)
     return waits, [(_computed(server) - before) / len(waits)], len(wrong)
 
@@ -262,6 +262,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--articles", type=int, default=ARTICLES, help="of 90 days; 1000000, or 10000000")
     parser.add_argument("--folder", type=Path, help="where the snapshot is drawn and kept for the next time")
+    parser.add_argument("--looks", type=int, default=LOOKS, help="of each of the twenty people: more, surer")
     arguments = parser.parse_args()
-    for row in main(arguments.articles, arguments.folder):
+    for row in main(arguments.articles, arguments.folder, arguments.looks):
         print(*row, sep=" | ")
