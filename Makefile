@@ -27,7 +27,7 @@ demo: $(VENV)/.run ## The demo without the dashboard: run it once and print the 
 	$(BIN)/barograph demo --once
 
 test: $(VENV)/.dev ## Run the tests, a file at a time on each of two processes (pytest options: ARGS='-k fold').
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and format.
 	$(BIN)/ruff check .

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from pipeline import watchlists
 from pipeline.context import utc_now
+from pipeline.detect import rules
 from pipeline.doctor.check import Check, State, attempt
 from pipeline.errors import SettingsError
+from pipeline.ingest import catalogue
+from pipeline.notify import routes
 from pipeline.promotion import active_model
 from pipeline.settings import Settings, file_or_default
 from pipeline.warehouse import Warehouse
@@ -48,15 +53,20 @@ def versions() -> Iterator[Check]:
 
 
 def files(settings: Settings) -> Iterator[Check]:
-    """Whether each file that the settings name is there, or one of ours stands in for it."""
-    named = (
-        ("feeds", settings.ingest.feeds),
-        ("rules", settings.detect.rules),
-        ("watch-lists", settings.detect.watchlists),
-        ("routes", settings.notify.routes),
+    """Whether each file that the settings name, or ours in its place, can be read by the stage that it is for."""
+    named: tuple[tuple[str, Path, Callable[[Path], object]], ...] = (
+        ("feeds", settings.ingest.feeds, catalogue.read_file),
+        ("rules", settings.detect.rules, rules.load),
+        ("watch-lists", settings.detect.watchlists, watchlists.load),
+        ("routes", settings.notify.routes, routes.load),
     )
-    for name, path in named:
-        yield attempt(f"file: {name}", partial(lambda path: str(file_or_default(path)), path))
+    for name, path, read in named:
+        yield attempt(f"file: {name}", partial(_readable, path, read))
+
+
+def _readable(path: Path, read: Callable[[Path], object]) -> str:
+    read(found := file_or_default(path))
+    return str(found)
 
 
 def weights(settings: Settings) -> str:

@@ -165,6 +165,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_files_that_can_be_read_are_ok(folder: Path) -> None:
+    assert set(states(installation.files(load())).values()) == {State.OK}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "check", "said"),
+    [
+        ("feeds.opml", "<opml", "file: feeds", "feeds.opml"),
+        ("rules.toml", '[[rule]]\nname = "x"\nkind = "event"\nwatch = 3\n', "file: rules", "rules.toml:4"),
+        ("watchlists.toml", "[watchlists.one]\nmembers = 3\n", "file: watch-lists", "watchlists.toml:2"),
+        ("routes.toml", "[[route]]\nreceiver = 'nobody'\n", "file: routes", "routes.toml"),
+    ],
+)
+def test_a_file_that_its_stage_would_refuse_is_wrong(file: str, text: str, check: str, said: str, folder: Path) -> None:
+    (folder / file).write_text(text, "utf-8")
+    found = {one.name: one for one in installation.files(load())}
+    assert [name for name, one in found.items() if one.state is not State.OK] == [check]
+    assert found[check].state is State.WRONG
+    assert said in found[check].detail
+
+
 def test_a_check_makes_no_store(folder: Path) -> None:
     (found,) = store.checks(load())
     assert found.state is State.OK
