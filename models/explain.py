@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models import DEFAULT, Item
 from models.calibrate import Calibration, Scaling, kind_of
+from models.engines.threads import one_core_each
 from models.errors import BadLogits, DeviceMissing, PackageMissing
 from models.explanation import TOLERANCE, Explanation, Word
 from models.net import Network, pad
@@ -104,6 +105,10 @@ class Explainer:
 
         Raises BadLogits where the network answers NaN or infinity.
         """
+        with one_core_each(1) as pool:
+            return pool.submit(self._explain, items, predicted, tolerance).result()
+
+    def _explain(self, items: Sequence[Item], predicted: bool, tolerance: float) -> list[Explanation]:
         self._tokenizer.enable_truncation(max_length=self._max_length, strategy="longest_first")
         rows = [self._row(item) for item in items]
         order = sorted(range(len(rows)), key=lambda at: len(rows[at]))

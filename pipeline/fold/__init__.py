@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 import duckdb
 from threadpoolctl import threadpool_limits
 
 from pipeline.context import Context, Report, reporting
 from pipeline.fold import tables
+from pipeline.fold.compare import WINDOW
 from pipeline.fold.decide import Decision
 from pipeline.fold.folding import Embedder, fold
 from pipeline.fold.records import Article
+from pipeline.fold.remembering import Remembering
 from pipeline.fold.rows import Placed, member_rows
 from pipeline.warehouse import Transaction
 
@@ -22,8 +25,15 @@ __all__ = ["CHUNK", "NEIGHBOURS", "run"]
 logger = logging.getLogger(__name__)
 
 CHUNK = 8_000
-# A chunk whose neighbourhood holds more articles than this is made smaller, so that memory does not grow with history.
+# What is loaded around a chunk, so that memory grows neither with history nor with how much comes.
 NEIGHBOURS = 100_000
+# A chunk over a crowded time is made smaller; below this it is compared with less of the past instead, which is loaded
+# anew for each.
+SMALLEST = 500
+_HOUR = timedelta(hours=1)
+_LEAST_REACH = _HOUR
+# What happened within the window of an article became known, a day later at most, within this of it.
+_WHOLE = WINDOW + timedelta(days=2)
 
 
 def run(context: Context, *, embedder: Embedder | None = None, rewrites: bool = True) -> Report:
@@ -35,7 +45,7 @@ def run(context: Context, *, embedder: Embedder | None = None, rewrites: bool = 
     Raises:
         ModelError: the encoder is missing or damaged.
     """
-    asked = _once(embedder) if rewrites else None
+    asked = (lambda: embedder or load_embedder()) if rewrites else None
     with reporting("fold") as report:
         with context.warehouse.read() as con:
             total = tables.count_unfolded(con)
@@ -60,9 +70,9 @@ def _fold_chunk(
         chunk = tables.unfolded(con, CHUNK)
         if not chunk:
             return None
-        chunk = _bounded(con, chunk)
+        chunk, known = _bounded(con, chunk)
         seen = tables.count_members(con)
-        around = tables.members(con, *_span(chunk), read) if seen else []
+        around = tables.members(con, _happened(chunk), known, read) if seen else []
     read.clear()
     read.update((article.article_id, article) for article, _, _ in around)
     read.update((one.article.article_id, one.article) for one in chunk)
@@ -100,27 +110,46 @@ def _tell(report: Report, decisions: list[Decision]) -> None:
             report.add("merged", len(decision.merges))
 
 
-def _once(embedder: Embedder | None) -> Callable[[], Embedder]:
-    held = [embedder] if embedder else []
+@lru_cache(maxsize=1)
+def load_embedder() -> Embedder:
+    """The encoder that ships, kept warm for the next run of this process, with what it last read."""
+    # torch takes seconds to import: only the run that needs it pays.
+    from models.embed import load
 
-    def given() -> Embedder:
-        if not held:
-            # torch takes seconds to import: only the run that needs it pays.
-            from models.embed import load
-
-            held.append(load())
-            logger.info("fold: the sentence encoder is loaded")
-        return held[0]
-
-    return given
+    found = Remembering(load())
+    logger.info("fold: the sentence encoder is loaded")
+    return found
 
 
-def _bounded(con: duckdb.DuckDBPyConnection, chunk: list[tables.Unfolded]) -> list[tables.Unfolded]:
-    while len(chunk) > 1 and tables.count_around(con, *_span(chunk)) > NEIGHBOURS:
+def _bounded(
+    con: duckdb.DuckDBPyConnection, chunk: list[tables.Unfolded]
+) -> tuple[list[tables.Unfolded], tuple[datetime, datetime]]:
+    """The first of these articles, and when what they are compared with became known: at most NEIGHBOURS articles.
+
+    As long as few enough come, the window alone decides. Where more do, the look back and ahead is halved until they
+    are few enough, and at last the chunk again.
+    """
+
+    def crowded(reach: timedelta) -> bool:
+        return tables.count_known(con, *_known(chunk, reach)) > NEIGHBOURS
+
+    while len(chunk) > SMALLEST and crowded(WINDOW):
+        chunk = chunk[: max(SMALLEST, len(chunk) // 2)]
+    reach = WINDOW
+    while reach > _LEAST_REACH and crowded(reach):
+        reach /= 2
+    while len(chunk) > 1 and crowded(reach):
         chunk = chunk[: len(chunk) // 2]
-    return chunk
+    if reach == WINDOW:
+        return chunk, _known(chunk, _WHOLE)
+    logger.warning("fold: too many articles for the whole window: compared with those of %.1f hours", reach / _HOUR)
+    return chunk, _known(chunk, reach)
 
 
-def _span(chunk: list[tables.Unfolded]) -> tuple[datetime, datetime]:
+def _known(chunk: list[tables.Unfolded], reach: timedelta) -> tuple[datetime, datetime]:
+    return chunk[0].article.known_at - reach, chunk[-1].article.known_at + reach
+
+
+def _happened(chunk: list[tables.Unfolded]) -> tuple[datetime, datetime]:
     happened = [one.article.happened_at for one in chunk]
     return min(happened), max(happened)

@@ -20,7 +20,7 @@ from pipeline.series.membership import newest_first
 __all__ = [
     "Unfolded",
     "articles_of",
-    "count_around",
+    "count_known",
     "count_members",
     "count_unfolded",
     "member_table",
@@ -67,7 +67,9 @@ _LINKED = """
 """
 _UNFOLDED = "NOT EXISTS (SELECT 1 FROM story_members AS s WHERE s.article_id = mentions.article_id)"
 # Nothing is known before it happened, and what is observed happened at most a day before; an archive's lag is less.
-_KNOWN_AROUND = "article_id IN (SELECT article_id FROM articles WHERE known_at BETWEEN $1 AND $2 + INTERVAL 2 DAY)"
+_KNOWN_AROUND = """article_id IN (
+            SELECT article_id FROM articles
+            WHERE known_at BETWEEN $1 AND $2 + INTERVAL 2 DAY AND known_at BETWEEN $3 AND $4)"""
 _COLUMNS = "article_id, kind, title, summary, companies, others, happened_at, known_at, publisher"
 _CURRENT = f"""
     SELECT article_id, story_id, known_at FROM story_members
@@ -101,9 +103,9 @@ def count_members(con: duckdb.DuckDBPyConnection) -> int:
     return _count(con, "SELECT count(*) FROM story_members", [])
 
 
-def count_around(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> int:
-    """About how many articles `members` would load."""
-    return _count(con, "SELECT count(*) FROM articles WHERE known_at BETWEEN $1 AND $2", [start - WINDOW, end + WINDOW])
+def count_known(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> int:
+    """How many articles became known in that time: about as many as `members` would load."""
+    return _count(con, "SELECT count(*) FROM articles WHERE known_at BETWEEN $1 AND $2", [start, end])
 
 
 def unfolded(con: duckdb.DuckDBPyConnection, limit: int) -> list[Unfolded]:
@@ -117,11 +119,15 @@ def unfolded(con: duckdb.DuckDBPyConnection, limit: int) -> list[Unfolded]:
 
 
 def members(
-    con: duckdb.DuckDBPyConnection, start: datetime, end: datetime, read: Mapping[str, Article]
+    con: duckdb.DuckDBPyConnection,
+    happened: tuple[datetime, datetime],
+    known: tuple[datetime, datetime],
+    read: Mapping[str, Article],
 ) -> list[Member]:
-    """The folded articles that happened within one window of `start` to `end`, in the order of (known_at, article_id),
-    each with its story as it stands. `read`: articles already in hand."""
-    rows = con.execute(_AROUND, [start - WINDOW, end + WINDOW]).fetchall()
+    """The folded articles that happened within one window of the span `happened` and became known in the span `known`,
+    in the order of (known_at, article_id), each with its story as it stands. `read`: articles already in hand."""
+    start, end = happened
+    rows = con.execute(_AROUND, [start - WINDOW, end + WINDOW, *known]).fetchall()
     return [(read.get(row[0]) or _article(row[:-2]), row[-2], row[-1]) for row in rows]
 
 

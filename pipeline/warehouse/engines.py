@@ -34,6 +34,15 @@ _PASSWORD = re.compile(r"(password\s*=\s*)(?:''(?:\\''|\\.|[^'\\])+''|'(?:\\.|[^
 _USERINFO = re.compile(r"(\w+://)[^/\s]*@")
 _BUSY = ("could not set lock on file", "different configuration", "unique file handle conflict")
 _LAKES = ("ducklake:postgres:", "ducklake:duckdb:")
+# DuckDB hashes 70 MB of extensions to check their signatures, half a second of computing, for each instance. Once this
+# process has had a file checked, its next instances take that very file unchecked, and no other than those we name.
+_CHECKED: set[tuple[Path, int, int, int]] = set()
+_Config = dict[str, str | bool | int | float | list[str]]
+_KNOWN: _Config = {
+    "allow_unsigned_extensions": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -94,9 +103,12 @@ class DuckLake:
         Raises:
             StoreError: an extension wheel is missing, or PostgreSQL cannot be reached.
         """
-        con = duckdb.connect()
+        files = [_extension(name) for name in self._extensions()]
+        config: _Config = _KNOWN if _CHECKED.issuperset(map(_stamp, files)) else {}
+        con = duckdb.connect(config=config)
         try:
             self.attach(con, "lake", read_only=read_only)
+            _CHECKED.update(map(_stamp, files))
             con.execute("USE lake")
         except BaseException:
             con.close()
@@ -110,7 +122,7 @@ class DuckLake:
             folders = [Path(rest).parent] if kind == "duckdb" else []
             for folder in folders if "://" in self.data_path else [*folders, Path(self.data_path)]:
                 folder.mkdir(parents=True, exist_ok=True)
-        for extension in ("ducklake", *(["postgres_scanner"] if kind == "postgres" else [])):
+        for extension in self._extensions():
             con.execute(f"LOAD '{_extension(extension)}'")
         con.execute("SET TimeZone = 'UTC'")
         if self.data_path.startswith("s3://"):
@@ -123,6 +135,10 @@ class DuckLake:
             con.execute(f"DETACH {name}")
             options.append(f"SNAPSHOT_VERSION {now[0] if now else 0}")
             con.execute(f"ATTACH {address} AS {name} ({', '.join(options)})")
+
+    def _extensions(self) -> list[str]:
+        postgres = ["postgres_scanner"] if self.catalogue.startswith("postgres:") else []
+        return ["ducklake", *postgres, *(["httpfs", "aws"] if self.data_path.startswith("s3://") else [])]
 
     def __str__(self) -> str:
         return "ducklake:" + _masked(self.catalogue)
@@ -186,8 +202,6 @@ def quoted(text: str) -> str:
 
 def _open_s3(con: duckdb.DuckDBPyConnection, data_path: str) -> None:
     """Credentials as every program of AWS finds them: environment, profile, web identity, role of the machine."""
-    for extension in ("httpfs", "aws"):
-        con.execute(f"LOAD '{_extension(extension)}'")
     options = ["TYPE s3", "PROVIDER credential_chain", f"SCOPE {quoted(data_path)}"]
     # Other servers than Amazon's: the variable by which AWS's own programs know them.
     if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
@@ -206,6 +220,12 @@ def _extension(name: str) -> Path:
             return file
     wheel = f"duckdb-extension-{name.replace('_', '-')}"
     raise StoreError(f"DuckDB's extension {name} for {duckdb.__version__} is missing: install {wheel}.")
+
+
+def _stamp(file: Path) -> tuple[Path, int, int, int]:
+    """What is another as soon as somebody puts other bytes there."""
+    found = file.stat()
+    return file, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _masked(dsn: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -125,10 +126,28 @@ def test_a_late_copy_joins_the_story_that_is_there(context: Context) -> None:
 
 
 def test_a_crowded_neighbourhood_is_folded_in_smaller_pieces(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold, "NEIGHBOURS", 2)
+    monkeypatch.setattr(fold, "NEIGHBOURS", 4)
+    monkeypatch.setattr(fold, "SMALLEST", 1)
     add(context, TEXTS)
     fold.run(context, rewrites=False)
     assert stories(context) == EXPECTED
+
+
+def test_where_too_many_come_what_came_last_is_looked_at(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one article at a time, each with all of the window loaded anew, which at 40,000 a day would never end."""
+    crowd = tuple((f"x{n:02}", f"Fernhall {n * 37} opens site {n}", NOON + timedelta(hours=20)) for n in range(20))
+    add(context, (TEXTS[0], *crowd))
+    fold.run(context, rewrites=False)
+    late = NOON + timedelta(hours=24)
+    add(context, (("l", TEXTS[0][1], late), ("m", crowd[5][1], late), ("n", crowd[6][1], late)))
+    monkeypatch.setattr(fold, "NEIGHBOURS", 23)
+    monkeypatch.setattr(fold, "SMALLEST", 3)
+    chunks: list[int] = []
+    fold.run(replace(context, progress=lambda _stage, done, _total: chunks.append(done)), rewrites=False)
+    found = stories(context)
+    assert (found["m"], found["n"]) == (found["x05"], found["x06"]), "from four hours before"
+    assert found["l"] == story_id("l"), "a day before is too long ago where so many come"
+    assert chunks == [3], "all three at once"
 
 
 def test_archives_keep_their_clock_and_the_observed_get_the_stores(context: Context) -> None:

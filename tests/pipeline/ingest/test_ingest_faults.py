@@ -53,7 +53,7 @@ FAULTS = {
     "a broken gzip": (Page(b"\x1f\x8bnonsense", headers={"Content-Encoding": "gzip"}), "malformed", "broken"),
     "a strange encoding": (Page(GOOD, headers={"Content-Encoding": "snappy"}), "http_error", "snappy"),
     "304 unasked": (Page(status=304), "http_error", "answered 304"),
-    "a slow body": (Page(GOOD, drip_s=0.05), "timeout", "Not done after 0.6 seconds"),
+    "a slow body": (Page(GOOD, drip_s=0.05), "timeout", "Not done after 1.5 seconds"),
     "slow headers": (Page(GOOD, slow_headers_s=0.1), "timeout", "timeout_s"),
     "round in circles": (Page(status=302, headers={"Location": "/feed"}), "http_error", "5 redirects"),
     "to a private address": (Page(status=302, headers={"Location": "http://10.0.0.1/feed"}), "blocked", "10.0.0.1"),
@@ -72,9 +72,10 @@ def test_a_fault_has_an_outcome_and_a_line_and_the_next_feed_goes_on(
     subscribe([site.url("/feed"), site.url("/good")])
     started = time.perf_counter()
 
-    report = ingest.run(with_timeout(context, 0.6))
+    # What is not slow has all the time that a busy machine may need.
+    report = ingest.run(with_timeout(context, 1.5 if outcome == "timeout" else 30))
 
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 15
     found = dict(rows(context, "SELECT split_part(url, '/', 4), outcome FROM fetches"))
     assert found == {"feed": outcome, "good": "new"}
     ((error,),) = rows(context, "SELECT last_error FROM feeds WHERE url LIKE '%/feed'")
