@@ -30,8 +30,7 @@ NEIGHBOURS = 100_000
 # A chunk over a crowded time is made smaller; below this it is compared with less of the past instead, which is loaded
 # anew for each.
 SMALLEST = 500
-_HOUR = timedelta(hours=1)
-_LEAST_REACH = _HOUR
+_LEAST_REACH = timedelta(hours=1)
 # What happened within the window of an article became known, a day later at most, within this of it.
 _WHOLE = WINDOW + timedelta(days=2)
 
@@ -45,7 +44,8 @@ def run(context: Context, *, embedder: Embedder | None = None, rewrites: bool = 
     Raises:
         ModelError: the encoder is missing or damaged.
     """
-    asked = (lambda: embedder or load_embedder()) if rewrites else None
+    given = Remembering(embedder) if embedder else None
+    asked = (lambda: given or load_embedder()) if rewrites else None
     with reporting("fold") as report:
         with context.warehouse.read() as con:
             total = tables.count_unfolded(con)
@@ -70,9 +70,12 @@ def _fold_chunk(
         chunk = tables.unfolded(con, CHUNK)
         if not chunk:
             return None
-        chunk, known = _bounded(con, chunk)
+        chunk, reach = _bounded(con, chunk)
         seen = tables.count_members(con)
-        around = tables.members(con, _happened(chunk), known, read) if seen else []
+        around = tables.members(con, _happened(chunk), _known(chunk, reach), read) if seen else []
+    if reach < _WHOLE and not report.notes:
+        hours = reach / timedelta(hours=1)
+        report.notes.append(f"too many articles for the whole window: compared with those of {hours:.1f} hours")
     read.clear()
     read.update((article.article_id, article) for article, _, _ in around)
     read.update((one.article.article_id, one.article) for one in chunk)
@@ -121,10 +124,9 @@ def load_embedder() -> Embedder:
     return found
 
 
-def _bounded(
-    con: duckdb.DuckDBPyConnection, chunk: list[tables.Unfolded]
-) -> tuple[list[tables.Unfolded], tuple[datetime, datetime]]:
-    """The first of these articles, and when what they are compared with became known: at most NEIGHBOURS articles.
+def _bounded(con: duckdb.DuckDBPyConnection, chunk: list[tables.Unfolded]) -> tuple[list[tables.Unfolded], timedelta]:
+    """The first of these articles, and how long before and after them what they are compared with became known, so
+    that it is at most NEIGHBOURS articles.
 
     As long as few enough come, the window alone decides. Where more do, the look back and ahead is halved until they
     are few enough, and at last the chunk again.
@@ -140,10 +142,7 @@ def _bounded(
         reach /= 2
     while len(chunk) > 1 and crowded(reach):
         chunk = chunk[: len(chunk) // 2]
-    if reach == WINDOW:
-        return chunk, _known(chunk, _WHOLE)
-    logger.warning("fold: too many articles for the whole window: compared with those of %.1f hours", reach / _HOUR)
-    return chunk, _known(chunk, reach)
+    return chunk, _WHOLE if reach == WINDOW else reach
 
 
 def _known(chunk: list[tables.Unfolded], reach: timedelta) -> tuple[datetime, datetime]:

@@ -64,10 +64,8 @@ def _meanings(
                 if open_pairs[ahead]:
                     texts.update(articles[at].gist.text for at in (start + ahead, *open_pairs[ahead]))
                 ahead += 1
-            # Those around an article are mostly those around the one before it.
-            readings = {text: readings[text] for text in texts & readings.keys()}
-            if unread := sorted(texts - readings.keys()):
-                readings.update(zip(unread, map(ready, embedder().read(unread)), strict=True))
+            if wanted := sorted(texts):
+                readings = dict(zip(wanted, map(ready, embedder().read(wanted)), strict=True))
         if others:
             mine, theirs = articles[start + n].gist, [articles[at].gist for at in others]
             names = [shared_names(mine, other) for other in theirs]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
+
+from cachetools import LRUCache
 
 from pipeline.fold.folding import Embedder
 from pipeline.fold.meaning import Reading
@@ -19,17 +20,12 @@ class Remembering:
 
     def __init__(self, embedder: Embedder, texts: int = TEXTS) -> None:
         self._embedder = embedder
-        self._texts = texts
-        self._read: OrderedDict[str, Reading] = OrderedDict()
+        self._read: LRUCache[str, Reading] = LRUCache(texts)
 
     def read(self, texts: Sequence[str]) -> Sequence[Reading]:
         """Readings, in the order of the texts."""
-        unread = sorted(set(texts) - self._read.keys())
-        if unread:
-            self._read.update(zip(unread, self._embedder.read(unread), strict=True))
-        for text in texts:
-            self._read.move_to_end(text)
-        found = [self._read[text] for text in texts]
-        while len(self._read) > self._texts:
-            self._read.popitem(last=False)
-        return found
+        found = {text: self._read[text] for text in texts if text in self._read}
+        if unread := sorted(set(texts) - found.keys()):
+            found.update(zip(unread, self._embedder.read(unread), strict=True))
+        self._read.update(found)
+        return [found[text] for text in texts]

@@ -103,12 +103,13 @@ class DuckLake:
         Raises:
             StoreError: an extension wheel is missing, or PostgreSQL cannot be reached.
         """
-        files = [_extension(name) for name in self._extensions()]
-        config: _Config = _KNOWN if _CHECKED.issuperset(map(_stamp, files)) else {}
+        # Stamped before they are loaded: what somebody puts there meanwhile is not what was checked.
+        stamps = {_stamp(_extension(name)) for name in self._extensions()}
+        config: _Config = _KNOWN if stamps <= _CHECKED else {}
         con = duckdb.connect(config=config)
         try:
             self.attach(con, "lake", read_only=read_only)
-            _CHECKED.update(map(_stamp, files))
+            _CHECKED.update(stamps)
             con.execute("USE lake")
         except BaseException:
             con.close()

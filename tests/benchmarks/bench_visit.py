@@ -1,11 +1,11 @@
-"""What a visit to the store costs: to a file, to a lake as we open it, and to one whose extensions are checked anew."""
+"""What a visit to the store costs: to a file, to a lake on PostgreSQL, and to one whose extensions are checked anew."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
@@ -14,21 +14,11 @@ import duckdb
 from pipeline.context import utc_now
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.engines import DuckLake
-from tests.support import postgres
+from tests.soak.load.run import store
 
 VISITS = 15
 ASKED = "SELECT count(*) FROM articles"
 LIMIT = 2.0
-
-
-@contextmanager
-def catalogue(folder: Path) -> Iterator[str]:
-    """A PostgreSQL where Debian's is installed, else a file."""
-    if postgres.bindir() is None:
-        yield f"duckdb:{folder / 'catalogue.duckdb'}"
-        return
-    with postgres.server() as dsn:
-        yield f"postgres:dbname=postgres {dsn}"
 
 
 def seconds(visit: Callable[[], None]) -> float:
@@ -59,10 +49,8 @@ def checked_anew(engine: DuckLake) -> None:
 
 def main() -> list[tuple[str, float, str, str | None, bool | None]]:
     """Milliseconds of each, and what checking once saves."""
-    with tempfile.TemporaryDirectory() as name, catalogue(Path(name)) as address:
-        folder = Path(name)
-        file = Warehouse(f"duckdb:{folder / 'store.duckdb'}", utc_now)
-        lake = Warehouse(f"ducklake:{address}?data_path={folder / 'parquet'}", utc_now)
+    with tempfile.TemporaryDirectory() as name, store("ducklake", Path(name)) as address:
+        file, lake = Warehouse(f"duckdb:{Path(name) / 'store.duckdb'}", utc_now), Warehouse(address, utc_now)
         for warehouse in (file, lake):
             warehouse.prepare()
         assert isinstance(lake.engine, DuckLake)

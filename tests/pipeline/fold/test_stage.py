@@ -143,7 +143,9 @@ def test_where_too_many_come_what_came_last_is_looked_at(context: Context, monke
     monkeypatch.setattr(fold, "NEIGHBOURS", 23)
     monkeypatch.setattr(fold, "SMALLEST", 3)
     chunks: list[int] = []
-    fold.run(replace(context, progress=lambda _stage, done, _total: chunks.append(done)), rewrites=False)
+    seen = replace(context, progress=lambda _stage, done, _total: chunks.append(done))
+    (note,) = fold.run(seen, rewrites=False).notes
+    assert "those of 18.0 hours" in note
     found = stories(context)
     assert (found["m"], found["n"]) == (found["x05"], found["x06"]), "from four hours before"
     assert found["l"] == story_id("l"), "a day before is too long ago where so many come"
