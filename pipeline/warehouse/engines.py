@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -77,6 +78,10 @@ class DuckDBFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         con.execute(f"ATTACH {quoted(str(self.path))} AS {name}{' (READ_ONLY)' if read_only else ''}")
 
+    def give_up(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection on which something failed."""
+        con.close()
+
     def _inode(self) -> int | None:
         return self.path.stat().st_ino if self.path.exists() else None
 
@@ -115,6 +120,16 @@ class DuckLake:
             con.close()
             raise
         return con
+
+    def give_up(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection on which something failed.
+
+        A lake whose commit lost its race keeps the whole instance in memory after `close`, unless it is detached.
+        """
+        with suppress(duckdb.Error):
+            con.execute("USE memory")
+            con.execute("DETACH lake")
+        con.close()
 
     def attach(self, con: duckdb.DuckDBPyConnection, name: str, *, read_only: bool, pinned: bool = False) -> None:
         """Attach the lake to a session as `name`; `pinned`: as it stands now, whatever others commit meanwhile."""

@@ -185,6 +185,7 @@ class Warehouse:
         try:
             yield con
         except duckdb.Error as error:
+            self.engine.give_up(con)
             raise translated(error, self.engine) from error
         finally:
             con.close()
