@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Lexicon", "lexicon", "stem"]
+__all__ = ["Lexicon", "Patterns", "lexicon", "stem"]
+
+# A capital (not in a class such as \W), or what must not be one.
+_CASED = re.compile(r"(?<!\\)[A-Z]|\(\?-i:")
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Any of several patterns, at the beginning of a text or of a word.
+
+    Most do not care about capitals: they are written in lower case, and searched in the text in lower case, which takes
+    a third of the time that `re.IGNORECASE` takes. `cased` are the others, which say themselves where it matters.
+    """
+
+    lower: re.Pattern[str] | None
+    cased: re.Pattern[str] | None
+
+    def found(self, text: str, lower: str) -> bool:
+        """Whether the text has one; `lower` is the same text in lower case."""
+        return bool((self.lower and self.lower.search(lower)) or (self.cased and self.cased.search(text)))
 
 
 @dataclass(frozen=True)
 class Lexicon:
     """`same` and `phrases`: what a word or phrase becomes. `opposites`: which words tell the opposite of a word.
     `kinds`: of what kinds of event a word tells. `things`: of which class (illness, vehicle, …) a word names which
-    member, and `loose` the classes that tell events less surely apart. The patterns are searched in the text as
-    written."""
+    member, and `loose` the classes that tell events less surely apart."""
 
     stop: frozenset[str]
     same: dict[str, str]
@@ -28,13 +46,13 @@ class Lexicon:
     kinds: dict[str, frozenset[str]]
     things: dict[str, frozenset[tuple[str, int]]]
     loose: frozenset[str]
-    column: re.Pattern[str]
-    comment: re.Pattern[str]
+    column: Patterns
+    comment: Patterns
     roles: frozenset[str]
-    stages: dict[str, re.Pattern[str]]
-    ahead: re.Pattern[str]
-    forecast: re.Pattern[str]
-    denial: re.Pattern[str]
+    stages: dict[str, Patterns]
+    ahead: Patterns
+    forecast: Patterns
+    denial: Patterns
 
     def form(self, word: str) -> str:
         """The one form of a word in lower case."""
@@ -94,8 +112,14 @@ def stem(word: str) -> str:
     return word[:-2] if len(word) > 5 and word.endswith("ed") else word
 
 
-def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:\A|\b)(?:{'|'.join(patterns)})", re.IGNORECASE)
+def _any(patterns: Sequence[str]) -> Patterns:
+    cased = [pattern for pattern in patterns if _CASED.search(pattern)]
+    lower = [pattern for pattern in patterns if pattern not in cased]
+    return Patterns(_one_of(lower), _one_of(cased, re.IGNORECASE))
+
+
+def _one_of(patterns: Sequence[str], flags: int = 0) -> re.Pattern[str] | None:
+    return re.compile(rf"(?:\A|\b)(?:{'|'.join(patterns)})", flags) if patterns else None
 
 
 def _opposites(pairs: Iterable[tuple[str, str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:

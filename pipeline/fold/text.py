@@ -76,6 +76,7 @@ def gist(title: str, summary: str | None) -> Gist:
     spelled = list(_forms(plain))
     words = [form for form, _ in spelled]
     told = figures(plain)
+    lower = plain.lower()
     text = f"{plain}. {head}" if head else plain
     return Gist(
         (title_key := _key(plain)),
@@ -87,13 +88,13 @@ def gist(title: str, summary: str | None) -> Gist:
         told,
         told | figures(head) if head else told,
         roles(plain) if len(told) > 1 else (),
-        bool(known.ahead.search(plain)),
-        bool(known.forecast.search(plain)),
-        bool(known.denial.search(plain)),
-        frozenset(stage for stage, pattern in known.stages.items() if pattern.search(plain)),
-        bool(known.column.search(plain)),
-        bool(known.comment.search(plain)),
-        " ".join(plain.lower().split()[:OPENING_WORDS]),
+        known.ahead.found(plain, lower),
+        known.forecast.found(plain, lower),
+        known.denial.found(plain, lower),
+        frozenset(stage for stage, patterns in known.stages.items() if patterns.found(plain, lower)),
+        known.column.found(plain, lower),
+        known.comment.found(plain, lower),
+        " ".join(lower.split()[:OPENING_WORDS]),
         corrected,
         text,
         places(text),
