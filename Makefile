@@ -48,8 +48,9 @@ soak: $(VENV)/.dev ## Ingest 300 feeds that misbehave, two at once, one killed e
 
 RATE ?= 12
 ENGINE ?= ducklake
-load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=2 RATE=12 ENGINE=ducklake, or duckdb).
-	$(BIN)/python -m tests.soak.load --minutes $(or $(MINUTES),2) --rate $(RATE) --seed $(SEED) --engine $(ENGINE)
+EVERY ?= 15
+load: $(VENV)/.dev ## Feeds that publish RATE articles a second, every stage at once (MINUTES=2 RATE=12 EVERY=15 ENGINE=ducklake, or duckdb).
+	$(BIN)/python -m tests.soak.load --minutes $(or $(MINUTES),2) --rate $(RATE) --seed $(SEED) --engine $(ENGINE) --every $(EVERY)
 
 # Its tools have a place of their own: with chardet, which they bring, feedparser would guess encodings otherwise. To hold
 # what the library wrote to its schema takes a minute, and tells of the library alone.

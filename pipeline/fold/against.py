@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pipeline.fold.figures import differ, periods_differ, swapped
-from pipeline.fold.lexicon import lexicon
 from pipeline.fold.places import contradict
 from pipeline.fold.records import Article, Reason
 from pipeline.fold.text import Gist, opposed
@@ -34,6 +33,8 @@ def compatible(companies: frozenset[str], story: frozenset[str]) -> bool:
 
 def other_subject(article: Article, other: Article) -> bool:
     """Whether both are about something of a kind (a central bank, a commodity), and about nothing of it in common."""
+    if not article.entities or not other.entities:
+        return False
     mine, theirs = article.entities - article.companies, other.entities - other.companies
     if not mine or not theirs or mine & theirs:
         return False
@@ -43,7 +44,7 @@ def other_subject(article: Article, other: Article) -> bool:
 def other_matter(article: Article, other: Article) -> Reason | None:
     """What speaks against one story when only the words are known."""
     mine, theirs = article.gist, other.gist
-    if (mine.words ^ theirs.words) & lexicon().single:
+    if mine.singles != theirs.singles:
         return Reason.OTHER_EVENT
     only_mine, only_theirs = mine.words - theirs.words, theirs.words - mine.words
     if mine.names is not None and theirs.names is not None and only_mine & mine.names and only_theirs & theirs.names:
@@ -56,8 +57,7 @@ def other_matter(article: Article, other: Article) -> Reason | None:
 
 def _of_something_else(article: Article, other: Article) -> Reason | None:
     mine, theirs = article.gist, other.gist
-    roles, others = mine.words & lexicon().roles, theirs.words & lexicon().roles
-    if other_subject(article, other) or (roles and others and not roles & others):
+    if other_subject(article, other) or (mine.actors and theirs.actors and not mine.actors & theirs.actors):
         return Reason.OTHER_SUBJECT
     if mine.numbers != theirs.numbers:
         mine_only, theirs_only = mine.numbers - theirs.all_numbers, theirs.numbers - mine.all_numbers

@@ -41,7 +41,8 @@ class Gist:
     steps are told; `column`: it comes back day by day; `comment`: it is about news; `opening`: its first words;
     `corrected`: it mends an earlier one.
     `text` is what a sentence encoder reads; `places` are those it names; `things` the members of classes
-    (illnesses, vehicles, …) that its title names; `poles` its words that have an opposite."""
+    (illnesses, vehicles, …) that its title names; `poles` its words that have an opposite, `singles` those that tell an
+    event by themselves, `actors` the offices and trades of people."""
 
     title_key: str
     text_key: str
@@ -64,6 +65,8 @@ class Gist:
     places: frozenset[str]
     things: frozenset[tuple[str, int]]
     poles: frozenset[str]
+    singles: frozenset[str]
+    actors: frozenset[str]
 
 
 def gist(title: str, summary: str | None) -> Gist:
@@ -76,12 +79,13 @@ def gist(title: str, summary: str | None) -> Gist:
     spelled = list(_forms(plain))
     words = [form for form, _ in spelled]
     told = figures(plain)
+    all_words = frozenset(words) | told
     lower = plain.lower()
     text = f"{plain}. {head}" if head else plain
     return Gist(
         (title_key := _key(plain)),
         _key(f"{plain}\n{head}") if head else title_key,
-        frozenset(words) | told,
+        all_words,
         frozenset(form for form, _ in _forms(head)) if head else frozenset(),
         words[0] if words else "",
         None if _capitalises_all(plain) else frozenset(form for form, capital in spelled[1:] if capital),
@@ -100,6 +104,8 @@ def gist(title: str, summary: str | None) -> Gist:
         places(text),
         frozenset(thing for word in words for thing in known.things.get(word, ())),
         frozenset(word for word in words if word in known.opposites),
+        all_words & known.single,
+        all_words & known.roles,
     )
 
 

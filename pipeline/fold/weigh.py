@@ -125,7 +125,7 @@ def evidence(article: Article, other: Article, alike: float, seen: Meaning) -> E
         shared_entities=float(bool(article.entities & other.entities)),
         unshared_names=names / 2,
         other_names=float(other_matter(article, other) is Reason.OTHER_NAMES),
-        single_event=float(bool((mine.words ^ theirs.words) & lexicon().single)),
+        single_event=float(mine.singles != theirs.singles),
         same_kind=same_kind,
         other_kind=other_kind,
         other_thing=other_thing,

@@ -78,8 +78,8 @@ class DuckDBFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         con.execute(f"ATTACH {quoted(str(self.path))} AS {name}{' (READ_ONLY)' if read_only else ''}")
 
-    def give_up(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Close a connection on which something failed."""
+    def close(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection; what is not committed is undone."""
         con.close()
 
     def _inode(self) -> int | None:
@@ -121,14 +121,19 @@ class DuckLake:
             raise
         return con
 
-    def give_up(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Close a connection on which something failed.
+    def close(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection; what is not committed is undone.
 
-        A lake whose commit lost its race keeps the whole instance in memory after `close`, unless it is detached.
+        After a commit that failed, closing alone keeps the instance in memory: the extension (of DuckDB 1.5.5) drops
+        such a transaction only when the lake is detached.
         """
-        with suppress(duckdb.Error):
+        with suppress(duckdb.Error):  # none was open
+            con.rollback()
+        try:
             con.execute("USE memory")
             con.execute("DETACH lake")
+        except duckdb.Error as error:
+            logger.debug("%s was not detached: %s", self, error)
         con.close()
 
     def attach(self, con: duckdb.DuckDBPyConnection, name: str, *, read_only: bool, pinned: bool = False) -> None:

@@ -129,7 +129,8 @@ class Warehouse:
 
         Raises:
             StoreBusy: somebody else held the store for longer than `lock_timeout_s`.
-            StoreConflict: another writer of the group committed first; nothing was written, repeat from the read.
+            StoreConflict: another writer of the group (in a lake, of any) committed first; nothing was written, repeat
+                from the read.
         """
         with self._connection(read_only=False) as con:
             con.begin()
@@ -185,10 +186,9 @@ class Warehouse:
         try:
             yield con
         except duckdb.Error as error:
-            self.engine.give_up(con)
             raise translated(error, self.engine) from error
         finally:
-            con.close()
+            self.engine.close(con)
 
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if read_only and not self.engine.exists:

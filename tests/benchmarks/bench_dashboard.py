@@ -41,7 +41,7 @@ __all__ = ["main", "whole"]
 Row = tuple[str, float, str, str | None, bool | None]
 
 ARTICLES = 100_000
-PEOPLE, THINK_S, LOOKS = 20, 5.0, 8
+PEOPLE, THINK_S, LOOKS = 20, 5.0, 24
 # What stands on that page only, and what tells a filter of it from the others.
 _SIGNS = {
     "/": '"id": "companies"', "/incidents": '"id": "incident-list"', "/feeds": '"id": "feed-list"',

@@ -41,6 +41,14 @@ def test_how_the_news_is_meant() -> None:
     assert gist("Holt calls off strike talks", "").stages == {"dropped"}
 
 
+def test_how_the_news_is_meant_does_not_hang_on_capitals_but_where_they_tell() -> None:
+    assert gist("HOLT DENIES REPORT OF TALKS", "").denial
+    assert gist("FIVE STOCKS TO WATCH", "").column
+    assert gist("HOLT CALLS OFF STRIKE TALKS", "").stages == {"dropped"}
+    assert gist("Holt may sell Maar", "").ahead
+    assert not gist("Holt sells Maar in May", "").ahead
+
+
 @pytest.mark.parametrize(
     "title",
     [

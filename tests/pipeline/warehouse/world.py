@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import duckdb
+import psutil
 import pyarrow as pa
 
 from pipeline.context import utc_now
+from pipeline.errors import StoreConflict
 from pipeline.warehouse import Warehouse, schema
 from pipeline.warehouse.content import Digest, digest, shape
 
-__all__ = ["NOON", "contents", "fetches", "fill", "merge_same_keys", "store_of"]
+__all__ = ["NOON", "contents", "fetches", "fill", "kept_of_lost_races", "merge_same_keys", "store_of"]
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 # What a value of row i looks like; strings and times differ from column to column and hold what is awkward.
@@ -74,3 +77,18 @@ def merge_same_keys(setting: str, rounds: int) -> None:
     for n in range(rounds):
         rows = fetches([f"{n}-{i}" for i in range(50)], outcome=str(os.getpid()))
         warehouse.transact("articles", lambda tx, rows=rows: tx.insert_new("fetches", rows, ["fetch_id"]))
+
+
+def kept_of_lost_races(setting: str, times: int) -> int:
+    """The bytes by which this process grows while it loses so many races for a lake, after the first few."""
+    warehouse = Warehouse(setting, utc_now)
+
+    def lose(times: int) -> int:
+        for n in range(times):
+            with suppress(StoreConflict), warehouse.write("articles") as slow:
+                slow.insert_new("fetches", fetches([f"slow {n}"]), ["fetch_id"])
+                warehouse.transact("articles", lambda _: None)
+        return int(psutil.Process().memory_info().rss)
+
+    before = lose(3)
+    return lose(times) - before
