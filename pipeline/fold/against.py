@@ -33,8 +33,6 @@ def compatible(companies: frozenset[str], story: frozenset[str]) -> bool:
 
 def other_subject(article: Article, other: Article) -> bool:
     """Whether both are about something of a kind (a central bank, a commodity), and about nothing of it in common."""
-    if not article.entities or not other.entities:
-        return False
     mine, theirs = article.entities - article.companies, other.entities - other.companies
     if not mine or not theirs or mine & theirs:
         return False

@@ -79,8 +79,6 @@ def roles(text: str) -> tuple[tuple[str, str], ...]:
 
 def swapped(a: tuple[tuple[str, str], ...], b: tuple[tuple[str, str], ...]) -> bool:
     """Whether two amounts that both texts have stand behind one word the other way round ("41 vs 77", "77 vs 41")."""
-    if len(a) < 2 or len(b) < 2:
-        return False
     both = {amount for _, amount in a} & {amount for _, amount in b}
     if len(both) < 2:
         return False

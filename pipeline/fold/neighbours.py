@@ -54,8 +54,6 @@ class _Index:
 
     def __init__(self, articles: Sequence[Article], *, kin: bool) -> None:
         self._articles = articles
-        self._words = [one.gist.words for one in articles]
-        self._sizes = list(map(len, self._words))
         self._kin = kin
         self._bands, rows = _FOR_MEANING if kin else _FOR_WORDS
         self._permutations = self._bands * rows
@@ -103,13 +101,13 @@ class _Index:
 
     def _near(self, article: Article, places: set[int]) -> Iterator[tuple[float, int]]:
         """Those of the places inside the window that are alike at all, with how much."""
-        words, size, when = article.gist.words, len(article.gist.words), article.happened_at
-        words_of, sizes = self._words, self._sizes
+        words, size, articles = article.gist.words, len(article.gist.words), self._articles
         for at in places:
-            # Written out, not called, and in lists: much of the time of a run without an encoder goes here.
-            both = len(words & words_of[at])
-            either = size + sizes[at] - both
-            if both >= LEAST_ALIKE * either and abs(self._articles[at].happened_at - when) <= WINDOW:
+            other = articles[at]
+            both = len(words & other.gist.words)
+            either = size + len(other.gist.words) - both
+            # Written out, not called: most of the time of a run without an encoder goes here.
+            if both >= LEAST_ALIKE * either and abs(other.happened_at - article.happened_at) <= WINDOW:
                 yield both / either, at
 
     def _sharing_bands(self, at: int, article: Article) -> set[int]:

@@ -33,7 +33,7 @@ def agree(a: frozenset[str], b: frozenset[str]) -> bool:
 
 def contradict(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether each names a place that the other neither names, nor lies in, nor holds."""
-    return bool(a and b) and _alone(a, b) and _alone(b, a)
+    return _alone(a, b) and _alone(b, a)
 
 
 def _alone(mine: frozenset[str], theirs: frozenset[str]) -> bool:

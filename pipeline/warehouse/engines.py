@@ -79,7 +79,7 @@ class DuckDBFile:
         con.execute(f"ATTACH {quoted(str(self.path))} AS {name}{' (READ_ONLY)' if read_only else ''}")
 
     def close(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Close a connection; what is not committed is undone."""
+        """Close a connection; what it did not commit is undone."""
         con.close()
 
     def _inode(self) -> int | None:
@@ -122,7 +122,7 @@ class DuckLake:
         return con
 
     def close(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Close a connection; what is not committed is undone.
+        """Close a connection; what it did not commit is undone.
 
         After a commit that failed, closing alone keeps the instance in memory: the extension (of DuckDB 1.5.5) drops
         such a transaction only when the lake is detached.

@@ -134,18 +134,10 @@ class Warehouse:
         """
         with self._connection(read_only=False) as con:
             con.begin()
-            try:
-                touched = con.execute("UPDATE guards SET n = n + 1 WHERE name = ?", [group]).fetchone()
-                if not touched or not touched[0]:
-                    raise StoreError(f"no guard is named {group}")
-                yield Transaction(con, self.clock())
-            except BaseException:
-                # A failed commit has already ended the transaction, and a broken connection cannot roll back.
-                try:
-                    con.rollback()
-                except duckdb.Error:
-                    logger.debug("nothing to roll back in %s", self.engine)
-                raise
+            touched = con.execute("UPDATE guards SET n = n + 1 WHERE name = ?", [group]).fetchone()
+            if not touched or not touched[0]:
+                raise StoreError(f"no guard is named {group}")
+            yield Transaction(con, self.clock())
             self._commit(con, group)
 
     @contextmanager

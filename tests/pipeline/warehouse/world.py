@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import duckdb
 import psutil
 import pyarrow as pa
+import pytest
 
 from pipeline.context import utc_now
 from pipeline.errors import StoreConflict
@@ -85,7 +85,7 @@ def kept_of_lost_races(setting: str, times: int) -> int:
 
     def lose(times: int) -> int:
         for n in range(times):
-            with suppress(StoreConflict), warehouse.write("articles") as slow:
+            with pytest.raises(StoreConflict), warehouse.write("articles") as slow:
                 slow.insert_new("fetches", fetches([f"slow {n}"]), ["fetch_id"])
                 warehouse.transact("articles", lambda _: None)
         return int(psutil.Process().memory_info().rss)
